@@ -1,0 +1,92 @@
+# vidtoken: video-call access tokens next to the appointments table
+#
+# make             builds against $(PG_CONFIG), PostgreSQL 13 to 18
+# make install     installs the library, the SQL script and vidtoken-keyring
+# make installcheck  runs test/sql against a running server
+# make demo        shows the main job on a throw-away server
+# make test        runs every suite on a throw-away server
+# make indent      formats the C files as PostgreSQL does
+
+MODULE_big = vidtoken
+OBJS = \
+	src/vidtoken.o \
+	src/crypto/crypto.o \
+	src/crypto/jwk.o \
+	src/crypto/jws.o \
+	src/ground/base64url.o \
+	src/ground/guarded.o \
+	src/ground/json_escape.o \
+	src/ground/json_reader.o \
+	src/ground/json_value.o \
+	src/ground/json_writer.o \
+	src/policy/keyring.o \
+	src/policy/keyring_file.o \
+	src/policy/policy.o \
+	src/policy/refusal.o \
+	src/policy/request_user.o \
+	src/policy/room_name.o \
+	src/policy/settings.o \
+	src/provider/provider.o \
+	src/provider/twilio.o \
+	src/sql/argument.o \
+	src/sql/check.o \
+	src/sql/grant.o \
+	src/sql/inspect.o \
+	src/sql/issue.o \
+	src/sql/revoke.o \
+	src/storage/appointment.o \
+	src/storage/diagnosis.o \
+	src/storage/key.o \
+	src/storage/ledger.o \
+	src/storage/plan.o \
+	src/storage/room.o \
+	src/storage/session.o \
+	src/storage/source.o \
+	src/storage/source_entry.o
+
+EXTENSION = vidtoken
+DATA = sql/vidtoken--1.0.sql
+SCRIPTS = src/bin/vidtoken-keyring
+
+# The server's headers are system headers to the compiler, so that -Wextra
+# speaks of our own lines only.
+PG_CPPFLAGS = -I$(srcdir)/src -isystem $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)
+SHLIB_LINK = -lcrypto
+
+REGRESS = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
+REGRESS_OPTS = --inputdir=$(srcdir)/test
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+# demo and test come to install what is missing, PGXS included.
+ifneq ($(filter demo test,$(MAKECMDGOALS)),)
+-include $(PGXS)
+else
+include $(or $(PGXS),$(error $(PG_CONFIG) does not work: install postgresql-server-dev-NN or set PG_CONFIG))
+endif
+
+$(if $(REGRESS),,$(error test/sql holds no test))
+
+# PGXS tracks no header dependencies.
+$(OBJS): $(wildcard src/*.h src/*/*.h)
+
+.PHONY: demo test indent
+
+demo:
+	@PG_CONFIG='$(PG_CONFIG)' examples/demo/run
+
+test:
+	@PG_CONFIG='$(PG_CONFIG)' test/run
+
+# pg_bsd_indent (Debian's pg-bsd-indent) with the options of pgindent, which
+# also takes back the tabs before the star of a function's result.
+SOURCES = $(wildcard src/*.[ch] src/*/*.[ch])
+
+indent:
+	for file in $(SOURCES); do \
+	    pg_bsd_indent -bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 \
+	        -nfc1 -i4 -l79 -lp -lpl -nip -npro -sac -tpg -ts4 \
+	        -Utypedefs.list $$file $$file.new && \
+	    sed -i 's/^\([A-Za-z_][A-Za-z_ ]*[A-Za-z_]\)[[:space:]]*\*$$/\1 */' $$file.new && \
+	    mv $$file.new $$file || exit 1; \
+	done

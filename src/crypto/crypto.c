@@ -1,0 +1,269 @@
+/*-------------------------------------------------------------------------
+ *
+ * crypto.c
+ *	  the cryptography that vidtoken takes from OpenSSL
+ *
+ * The one file that includes OpenSSL's headers and knows its versions.
+ *
+ * A handle lives in a struct of ours that carries its own callback of the
+ * memory context: it is registered before the handle exists, so that success,
+ * error and a caught subtransaction release it alike.  Secrets are wiped the
+ * same way.
+ *
+ * Copyright (c) 2026, the vidtoken authors
+ *
+ * src/crypto/crypto.c
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "compat.h"
+#include "crypto/crypto.h"
+
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+typedef EVP_MAC_CTX MacContext;
+#else
+typedef HMAC_CTX MacContext;
+#endif
+
+struct VidTokenMac
+{
+	MemoryContextCallback callback;
+	MacContext *context;		/* has the key and no data */
+	bool		starts_again;	/* see check_restart() */
+};
+
+typedef struct Secret
+{
+	MemoryContextCallback callback;
+	Size		size;
+	char		bytes[FLEXIBLE_ARRAY_MEMBER];
+} Secret;
+
+static void free_mac(void *arg);
+static void wipe_secret(void *arg);
+static MacContext *load_key(const char *digest, const uint8 *key, Size length);
+static void check_restart(VidTokenMac *mac);
+static bool compute(VidTokenMac *mac, const void *data, Size length,
+					uint8 *result, size_t *result_length);
+pg_noreturn static void raise_openssl_error(const char *message);
+
+/*
+ * vidtoken_mac_create: load an HMAC key
+ *
+ * "digest" is OpenSSL's name, such as SHA256.  The result lives as long as the
+ * current memory context.  The caller wipes its own copy of the key.
+ */
+VidTokenMac *
+vidtoken_mac_create(const char *digest, const uint8 *key, Size length)
+{
+	VidTokenMac *mac = palloc0(sizeof(VidTokenMac));
+
+	mac->callback.func = free_mac;
+	mac->callback.arg = mac;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &mac->callback);
+
+	ERR_clear_error();
+	mac->context = load_key(digest, key, length);
+	if (mac->context == NULL)
+		raise_openssl_error("could not load key");
+	check_restart(mac);
+	return mac;
+}
+
+/*
+ * vidtoken_mac_compute: HMAC of the data, at most VIDTOKEN_MAX_MAC_LENGTH
+ * bytes; returns their number
+ */
+int
+vidtoken_mac_compute(VidTokenMac *mac, const void *data, Size length,
+					 uint8 *result)
+{
+	size_t		result_length;
+
+	ERR_clear_error();
+	if (!compute(mac, data, length, result, &result_length))
+		raise_openssl_error("could not sign token");
+	return (int) result_length;
+}
+
+/*
+ * vidtoken_secret_alloc: memory for a secret in the current context, wiped
+ * when the context goes
+ */
+void *
+vidtoken_secret_alloc(Size size)
+{
+	Secret	   *secret = palloc(offsetof(Secret, bytes) + size);
+
+	secret->callback.func = wipe_secret;
+	secret->callback.arg = secret;
+	secret->size = size;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext,
+									   &secret->callback);
+	return secret->bytes;
+}
+
+/*
+ * vidtoken_crypto_version: name and version of the library that is loaded
+ */
+const char *
+vidtoken_crypto_version(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION);
+}
+
+static void
+wipe_secret(void *arg)
+{
+	Secret	   *secret = arg;
+
+	explicit_bzero(secret->bytes, secret->size);
+}
+
+/*
+ * raise_openssl_error: end with the first reason in OpenSSL's queue
+ *
+ * The queue is left empty: the server's own TLS code reads it too.
+ */
+static void
+raise_openssl_error(const char *message)
+{
+	const char *reason = ERR_reason_error_string(ERR_get_error());
+
+	ERR_clear_error();
+	ereport(ERROR,
+			errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+			errmsg("%s: %s", message, reason ? reason : "unknown reason"));
+}
+
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+
+static MacContext *
+load_key(const char *digest, const uint8 *key, Size length)
+{
+	EVP_MAC    *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	MacContext *context = mac ? EVP_MAC_CTX_new(mac) : NULL;
+	OSSL_PARAM	params[] = {
+		OSSL_PARAM_utf8_string("digest", unconstify(char *, digest), 0),
+		OSSL_PARAM_END
+	};
+
+	/* The context keeps its own reference. */
+	EVP_MAC_free(mac);
+	if (context != NULL && !EVP_MAC_init(context, key, length, params))
+	{
+		EVP_MAC_CTX_free(context);
+		return NULL;
+	}
+	return context;
+}
+
+/*
+ * check_restart: does EVP_MAC_init() without a key start again with the one
+ * it has?
+ *
+ * Before 3.0.3 it did nothing and reported success, so that every HMAC but
+ * the first was wrong.  The library in use need not be the one that we were
+ * compiled with: it is asked, on a copy, by computing the same twice.
+ */
+static void
+check_restart(VidTokenMac *mac)
+{
+	VidTokenMac copy = {.context = EVP_MAC_CTX_dup(mac->context),
+	.starts_again = true};
+	uint8		first[VIDTOKEN_MAX_MAC_LENGTH];
+	uint8		second[VIDTOKEN_MAX_MAC_LENGTH];
+	size_t		length = 0;
+
+	mac->starts_again = copy.context != NULL &&
+		compute(&copy, "vidtoken", 8, first, &length) &&
+		compute(&copy, "vidtoken", 8, second, &length) &&
+		memcmp(first, second, length) == 0;
+	EVP_MAC_CTX_free(copy.context);
+	ERR_clear_error();
+}
+
+/*
+ * compute: on the kept context, or on a copy where that cannot start again
+ */
+static bool
+compute(VidTokenMac *mac, const void *data, Size length, uint8 *result,
+		size_t *result_length)
+{
+	MacContext *context = mac->context;
+	bool		done;
+
+	if (mac->starts_again)
+		done = EVP_MAC_init(context, NULL, 0, NULL);
+	else
+		done = (context = EVP_MAC_CTX_dup(context)) != NULL;
+
+	done = done && EVP_MAC_update(context, data, length) &&
+		EVP_MAC_final(context, result, result_length, VIDTOKEN_MAX_MAC_LENGTH);
+
+	if (!mac->starts_again)
+		EVP_MAC_CTX_free(context);
+	return done;
+}
+
+static void
+free_mac(void *arg)
+{
+	VidTokenMac *mac = arg;
+
+	EVP_MAC_CTX_free(mac->context);
+	mac->context = NULL;
+}
+
+#else							/* OpenSSL 1.1.1 */
+
+static MacContext *
+load_key(const char *digest, const uint8 *key, Size length)
+{
+	MacContext *context = HMAC_CTX_new();
+
+	if (context != NULL &&
+		!HMAC_Init_ex(context, key, length, EVP_get_digestbyname(digest), NULL))
+	{
+		HMAC_CTX_free(context);
+		return NULL;
+	}
+	return context;
+}
+
+static void
+check_restart(VidTokenMac *mac)
+{
+	mac->starts_again = true;
+}
+
+/* Without a key, HMAC_Init_ex() starts again with the one it has. */
+static bool
+compute(VidTokenMac *mac, const void *data, Size length, uint8 *result,
+		size_t *result_length)
+{
+	MacContext *context = mac->context;
+	unsigned int written = 0;
+	bool		done = HMAC_Init_ex(context, NULL, 0, NULL, NULL) &&
+	HMAC_Update(context, data, length) &&
+	HMAC_Final(context, result, &written);
+
+	*result_length = written;
+	return done;
+}
+
+static void
+free_mac(void *arg)
+{
+	VidTokenMac *mac = arg;
+
+	HMAC_CTX_free(mac->context);
+	mac->context = NULL;
+}
+
+#endif

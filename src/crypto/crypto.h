@@ -1,0 +1,27 @@
+/*-------------------------------------------------------------------------
+ *
+ * crypto.h
+ *	  the cryptography that vidtoken takes from OpenSSL
+ *
+ * Copyright (c) 2026, the vidtoken authors
+ *
+ * src/crypto/crypto.h
+ *-------------------------------------------------------------------------
+ */
+#ifndef VIDTOKEN_CRYPTO_H
+#define VIDTOKEN_CRYPTO_H
+
+#define VIDTOKEN_MAX_MAC_LENGTH		64
+
+/* an HMAC with its key loaded */
+typedef struct VidTokenMac VidTokenMac;
+
+extern VidTokenMac *vidtoken_mac_create(const char *digest,
+										const uint8 *key, Size length);
+extern int	vidtoken_mac_compute(VidTokenMac *mac, const void *data,
+								 Size length, uint8 *result);
+
+extern void *vidtoken_secret_alloc(Size size);
+extern const char *vidtoken_crypto_version(void);
+
+#endif							/* VIDTOKEN_CRYPTO_H */

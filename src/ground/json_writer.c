@@ -1,0 +1,169 @@
+/*-------------------------------------------------------------------------
+ *
+ * json_writer.c
+ *	  writes JSON straight into a buffer
+ *
+ * Strings come in the server's encoding and leave as UTF-8 (RFC 8259,
+ * section 8.1).  A member's name is one of ours and needs no escape.  The
+ * comma before a member follows from the character before it, so there is no
+ * state besides the buffer.
+ *
+ * Copyright (c) 2026, the vidtoken authors
+ *
+ * src/ground/json_writer.c
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "ground/json_writer.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+static void begin_member(StringInfo json, const char *name);
+static void append_string(StringInfo json, const char *value);
+static void append_escape(StringInfo json, unsigned char c);
+
+/*
+ * vidtoken_json_begin: open an object, as a member unless "name" is NULL
+ */
+void
+vidtoken_json_begin(StringInfo json, const char *name)
+{
+	if (name != NULL)
+		begin_member(json, name);
+	appendStringInfoCharMacro(json, '{');
+}
+
+/*
+ * vidtoken_json_end: close the object opened last
+ */
+void
+vidtoken_json_end(StringInfo json)
+{
+	appendStringInfoCharMacro(json, '}');
+}
+
+/*
+ * vidtoken_json_add_string: add a member with a string
+ *
+ * Raises 22021 when the value has no form in UTF-8.
+ */
+void
+vidtoken_json_add_string(StringInfo json, const char *name, const char *value)
+{
+	begin_member(json, name);
+	append_string(json, value);
+}
+
+/*
+ * vidtoken_json_add_integer: add a member with a number
+ */
+void
+vidtoken_json_add_integer(StringInfo json, const char *name, int64 value)
+{
+	char		digits[32];
+
+	begin_member(json, name);
+	pg_lltoa(value, digits);
+	appendStringInfoString(json, digits);
+}
+
+/*
+ * vidtoken_to_utf8: the same characters in UTF-8; sets the length in bytes
+ *
+ * Returns the string itself when it is UTF-8 already.  Raises 22021 in a
+ * database whose encoding is SQL_ASCII when the bytes are something else.
+ */
+const char *
+vidtoken_to_utf8(const char *string, int *length)
+{
+	int			server_length = strlen(string);
+	char	   *utf8;
+
+	if (GetDatabaseEncoding() == PG_UTF8)
+	{
+		*length = server_length;
+		return string;
+	}
+	if (GetDatabaseEncoding() == PG_SQL_ASCII)
+	{
+		if (!pg_verify_mbstr(PG_UTF8, string, server_length, true))
+			ereport(ERROR,
+					errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+					errmsg("text for a token is not valid UTF-8"));
+		*length = server_length;
+		return string;
+	}
+
+	utf8 = pg_server_to_any(string, server_length, PG_UTF8);
+	*length = (utf8 == string) ? server_length : (int) strlen(utf8);
+	return utf8;
+}
+
+/*
+ * vidtoken_from_utf8: the same characters in the server's encoding, a copy
+ *
+ * Raises 22P05 when the database's encoding lacks one of them.
+ */
+char *
+vidtoken_from_utf8(const char *string, int length)
+{
+	char	   *copy = pnstrdup(string, length);
+
+	return pg_any_to_server(copy, length, PG_UTF8);
+}
+
+/*
+ * begin_member: write the comma, where one is due, and the name
+ */
+static void
+begin_member(StringInfo json, const char *name)
+{
+	if (json->data[json->len - 1] != '{')
+		appendStringInfoCharMacro(json, ',');
+	appendStringInfoCharMacro(json, '"');
+	appendStringInfoString(json, name);
+	appendBinaryStringInfo(json, "\":", 2);
+}
+
+/*
+ * append_string: write a quoted string, in runs between what needs an escape
+ */
+static void
+append_string(StringInfo json, const char *value)
+{
+	int			length;
+	const char *utf8 = vidtoken_to_utf8(value, &length);
+	const char *end = utf8 + length;
+	const char *run = utf8;
+	const char *p;
+
+	appendStringInfoCharMacro(json, '"');
+	for (p = utf8; p < end; p++)
+	{
+		unsigned char c = *p;
+
+		if (c >= 0x20 && c != '"' && c != '\\')
+			continue;
+		appendBinaryStringInfo(json, run, p - run);
+		append_escape(json, c);
+		run = p + 1;
+	}
+	appendBinaryStringInfo(json, run, end - run);
+	appendStringInfoCharMacro(json, '"');
+}
+
+/*
+ * append_escape: RFC 8259, section 7
+ */
+static void
+append_escape(StringInfo json, unsigned char c)
+{
+	if (c == '"' || c == '\\')
+	{
+		appendStringInfoCharMacro(json, '\\');
+		appendStringInfoCharMacro(json, c);
+	}
+	else
+		appendStringInfo(json, "\\u%04x", c);
+}

@@ -1,0 +1,77 @@
+/*-------------------------------------------------------------------------
+ *
+ * provider.h
+ *	  what makes one provider's tokens differ from another's
+ *
+ * A provider is one file with one "static const VidTokenProvider", and one
+ * line in the table of provider.c.  It writes claims; keys, tables and
+ * settings come to it as arguments.
+ *
+ * Copyright (c) 2026, the vidtoken authors
+ *
+ * src/provider/provider.h
+ *-------------------------------------------------------------------------
+ */
+#ifndef VIDTOKEN_PROVIDER_H
+#define VIDTOKEN_PROVIDER_H
+
+#include "lib/stringinfo.h"
+
+/* What a token says; strings are in the server's encoding. */
+typedef struct VidTokenClaims
+{
+	const char *account;		/* setting vidtoken.account */
+	const char *key_id;			/* kid of the signing key */
+	const char *algorithm;		/* alg of the signing key */
+	const char *jti;
+	const char *identity;
+	const char *room_name;
+	int64		issued_at;		/* iat and nbf, seconds since 1970 */
+	int64		expires_at;		/* exp, seconds since 1970 */
+} VidTokenClaims;
+
+/* Writes the JOSE header, a JSON object that begins with "alg". */
+typedef void (*VidTokenHeaderWriter) (StringInfo json,
+									  const VidTokenClaims *claims);
+
+/* Writes the claims, a JSON object. */
+typedef void (*VidTokenClaimsWriter) (StringInfo json,
+									  const VidTokenClaims *claims);
+
+/*
+ * Makes the token's jti from 128 random bits in text form.  May be left out:
+ * the random text is the jti then.
+ */
+typedef char *(*VidTokenJtiMaker) (const VidTokenClaims *claims,
+								   const char *random);
+
+/*
+ * Says what is wrong with account or key id, a sentence, or NULL.  May be
+ * left out.  For vidtoken_check(): tokens are issued all the same.
+ */
+typedef const char *(*VidTokenCredentialsCheck) (const char *account,
+												 const char *key_id);
+
+typedef struct VidTokenProvider
+{
+	const char *name;			/* value of vidtoken.provider */
+	bool		needs_account;
+	int			max_lifetime;	/* of exp - iat, seconds; 0: no maximum */
+	int			min_lifetime;	/* of expires_in, seconds; 0: no minimum */
+	int			max_identity_length;	/* bytes of UTF-8 */
+	int			max_room_name_length;	/* bytes of UTF-8 */
+	VidTokenHeaderWriter write_header;
+	VidTokenClaimsWriter write_claims;
+	VidTokenJtiMaker make_jti;
+	VidTokenCredentialsCheck check_credentials;
+} VidTokenProvider;
+
+extern const VidTokenProvider vidtoken_provider_twilio;
+
+extern void vidtoken_provider_init(void);
+extern const VidTokenProvider *vidtoken_provider_find(const char *name);
+extern const VidTokenProvider *vidtoken_provider_current(void);
+extern void vidtoken_provider_check_limits(const VidTokenProvider *provider,
+										   const VidTokenClaims *claims);
+
+#endif							/* VIDTOKEN_PROVIDER_H */

@@ -1,0 +1,169 @@
+/*-------------------------------------------------------------------------
+ *
+ * grant.c
+ *	  the answer to issue and refresh
+ *
+ * Copyright (c) 2026, the vidtoken authors
+ *
+ * src/sql/grant.c
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "compat.h"
+#include "funcapi.h"
+#include "policy/settings.h"
+#include "sql/grant.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/typcache.h"
+
+/* Attributes of the type vidtoken_grant, in their order */
+typedef enum GrantColumn
+{
+	GRANT_ACCESS_TOKEN,
+	GRANT_ROOM_NAME,
+	GRANT_USER_IDENTITY,
+	GRANT_EXPIRES_IN,
+	GRANT_EXPIRES_AT,
+	GRANT_APPOINTMENT_ID,
+	GRANT_APPOINTMENT_DURATION_MINUTES,
+	GRANT_TOKEN_VALID_UNTIL,
+	GRANT_ISSUED_AT,
+	GRANT_REFRESH_AT,
+	GRANT_WARN_AT,
+	GRANT_ROLE,
+	GRANT_PROVIDER,
+	GRANT_SERVER_URL
+} GrantColumn;
+
+#define GRANT_COLUMNS (GRANT_SERVER_URL + 1)
+
+/* The largest integer up to which JavaScript tells all of them apart */
+#define MAX_SAFE_INTEGER (INT64CONST(1) << 53)
+#define MAX_SAFE_DIGITS 15
+
+static Datum id_as_jsonb(const VidTokenAppointment *appointment);
+static bool is_safe_number(const char *id);
+static char *in_words(TimestampTz expires_at, TimestampTz ends_at);
+
+/*
+ * vidtoken_grant_datum: a value of the function's result type vidtoken_grant
+ */
+Datum
+vidtoken_grant_datum(FunctionCallInfo fcinfo, const char *token,
+					 const VidTokenProvider *provider,
+					 const VidTokenAppointment *appointment,
+					 const VidTokenSchedule *schedule,
+					 const VidTokenLife *life,
+					 const VidTokenSession *session)
+{
+	TimestampTz expires_at = session->expires_at;
+	TimestampTz issued_at = life->issued_at;
+	TimestampTz refresh_at = 0;
+	Datum		values[GRANT_COLUMNS];
+	bool		nulls[GRANT_COLUMNS] = {false};
+	TupleDesc	descriptor;
+	HeapTuple	tuple;
+
+	values[GRANT_ACCESS_TOKEN] = CStringGetTextDatum(token);
+	values[GRANT_ROOM_NAME] = CStringGetTextDatum(session->room_name);
+	values[GRANT_USER_IDENTITY] = CStringGetTextDatum(session->user_identity);
+	values[GRANT_EXPIRES_IN] =
+		Int32GetDatum((int32) ((expires_at - issued_at) / USECS_PER_SEC));
+	values[GRANT_EXPIRES_AT] = TimestampTzGetDatum(expires_at);
+	values[GRANT_APPOINTMENT_ID] = id_as_jsonb(appointment);
+	values[GRANT_APPOINTMENT_DURATION_MINUTES] =
+		Int32GetDatum((int32) ((schedule->duration + 30) / 60));
+	values[GRANT_TOKEN_VALID_UNTIL] =
+		CStringGetTextDatum(in_words(expires_at, schedule->ends_at));
+	values[GRANT_ISSUED_AT] = TimestampTzGetDatum(issued_at);
+	nulls[GRANT_REFRESH_AT] = !vidtoken_policy_refresh_at(schedule, issued_at,
+														  expires_at,
+														  &refresh_at);
+	values[GRANT_REFRESH_AT] = TimestampTzGetDatum(refresh_at);
+	values[GRANT_WARN_AT] =
+		TimestampTzGetDatum(vidtoken_policy_warn_at(issued_at, expires_at));
+	values[GRANT_ROLE] = CStringGetTextDatum(appointment->role);
+	values[GRANT_PROVIDER] = CStringGetTextDatum(provider->name);
+	nulls[GRANT_SERVER_URL] = vidtoken_server_url[0] == '\0';
+	values[GRANT_SERVER_URL] = CStringGetTextDatum(vidtoken_server_url);
+
+	descriptor =
+		lookup_rowtype_tupdesc(get_func_rettype(fcinfo->flinfo->fn_oid), -1);
+	if (descriptor->natts != GRANT_COLUMNS)
+		ereport(ERROR,
+				errcode(ERRCODE_DATATYPE_MISMATCH),
+				errmsg("library and SQL objects of extension \"vidtoken\" differ in version"),
+				errhint("ALTER EXTENSION vidtoken UPDATE, then reconnect."));
+	tuple = heap_form_tuple(descriptor, values, nulls);
+	ReleaseTupleDesc(descriptor);
+	return HeapTupleGetDatum(tuple);
+}
+
+/*
+ * id_as_jsonb: a number for a numeric column as long as a JavaScript reader
+ * gets it whole, else a string
+ */
+static Datum
+id_as_jsonb(const VidTokenAppointment *appointment)
+{
+	char	   *id = appointment->appointment_id;
+	JsonbValue	value;
+
+	if (appointment->id_is_number && is_safe_number(id))
+	{
+		value.type = jbvNumeric;
+		value.val.numeric =
+			DatumGetNumeric(DirectFunctionCall3(numeric_in,
+												CStringGetDatum(id),
+												ObjectIdGetDatum(InvalidOid),
+												Int32GetDatum(-1)));
+	}
+	else
+	{
+		value.type = jbvString;
+		value.val.string.val = id;
+		value.val.string.len = strlen(id);
+	}
+	return JsonbPGetDatum(JsonbValueToJsonb(&value));
+}
+
+static bool
+is_safe_number(const char *id)
+{
+	const char *p = id[0] == '-' ? id + 1 : id;
+	int64		integer;
+
+	/* NaN and Infinity are no JSON numbers. */
+	if (p[strspn(p, "0123456789.")] != '\0')
+		return false;
+	if (strlen(p) <= MAX_SAFE_DIGITS)
+		return true;
+	if (strchr(p, '.') != NULL || strlen(p) > 18)
+		return false;
+	integer = strtoll(p, NULL, 10);
+	return integer <= MAX_SAFE_INTEGER;
+}
+
+/*
+ * in_words: an expiry relative to the appointment's end, to the nearest minute
+ */
+static char *
+in_words(TimestampTz expires_at, TimestampTz ends_at)
+{
+	int64		usecs = expires_at - ends_at;
+	int64		half = USECS_PER_MINUTE / 2;
+	int64		minutes = (usecs >= 0 ? usecs + half : usecs - half) /
+	USECS_PER_MINUTE;
+
+	if (minutes == 0)
+		return pstrdup("at appointment end");
+	return psprintf(INT64_FORMAT " minute%s %s appointment end",
+					Abs(minutes),
+					Abs(minutes) == 1 ? "" : "s",
+					minutes > 0 ? "after" : "before");
+}

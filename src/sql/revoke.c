@@ -1,0 +1,188 @@
+/*-------------------------------------------------------------------------
+ *
+ * revoke.c
+ *	  bars, resets, and forgetting
+ *
+ * To bar someone takes no more than the id: an appointment that was deleted
+ * or that the caller may not see can be barred as well.
+ *
+ * Copyright (c) 2026, the vidtoken authors
+ *
+ * src/sql/revoke.c
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "policy/keyring.h"
+#include "policy/room_name.h"
+#include "policy/settings.h"
+#include "sql/argument.h"
+#include "storage/ledger.h"
+#include "storage/room.h"
+#include "storage/session.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(vidtoken_revoke);
+PG_FUNCTION_INFO_V1(vidtoken_revoke_all);
+PG_FUNCTION_INFO_V1(vidtoken_reinstate);
+PG_FUNCTION_INFO_V1(vidtoken_reinstate_all);
+PG_FUNCTION_INFO_V1(vidtoken_reset_room);
+PG_FUNCTION_INFO_V1(vidtoken_prune);
+
+static bool is_over(const char *appointment_id, TimestampTz cutoff);
+static TimestampTz prune_cutoff(const Interval *older_than);
+
+/*
+ * vidtoken_revoke(appointment_id, user_id): bar a participant
+ */
+Datum
+vidtoken_revoke(PG_FUNCTION_ARGS)
+{
+	char	   *appointment_id = vidtoken_appointment_argument(fcinfo);
+	char	   *user_id = vidtoken_user_argument(fcinfo);
+	VidTokenOccasion occasion;
+
+	vidtoken_ledger_require();
+	(void) vidtoken_occasion_glimpse(appointment_id, &occasion);
+	PG_RETURN_BOOL(vidtoken_session_bar(&occasion, vidtoken_user_key(user_id),
+										vidtoken_now()));
+}
+
+/*
+ * vidtoken_revoke_all(appointment_id): bar everyone
+ */
+Datum
+vidtoken_revoke_all(PG_FUNCTION_ARGS)
+{
+	char	   *appointment_id = vidtoken_appointment_argument(fcinfo);
+	VidTokenOccasion occasion;
+
+	vidtoken_ledger_require();
+	(void) vidtoken_occasion_glimpse(appointment_id, &occasion);
+	PG_RETURN_INT32(vidtoken_room_bar(&occasion, vidtoken_now()));
+}
+
+/*
+ * vidtoken_reinstate(appointment_id, user_id): lift a participant's bar
+ */
+Datum
+vidtoken_reinstate(PG_FUNCTION_ARGS)
+{
+	char	   *appointment_id = vidtoken_appointment_argument(fcinfo);
+	char	   *user_id = vidtoken_user_argument(fcinfo);
+	VidTokenOccasion occasion;
+
+	vidtoken_ledger_require();
+	vidtoken_occasion_key(appointment_id, &occasion);
+	PG_RETURN_BOOL(vidtoken_session_unbar(occasion.appointment_id,
+										  vidtoken_user_key(user_id)));
+}
+
+/*
+ * vidtoken_reinstate_all(appointment_id): lift the bar of the appointment
+ */
+Datum
+vidtoken_reinstate_all(PG_FUNCTION_ARGS)
+{
+	char	   *appointment_id = vidtoken_appointment_argument(fcinfo);
+	VidTokenOccasion occasion;
+
+	vidtoken_ledger_require();
+	vidtoken_occasion_key(appointment_id, &occasion);
+	PG_RETURN_INT32(vidtoken_room_unbar(&occasion));
+}
+
+/*
+ * vidtoken_reset_room(appointment_id): a new room, and its name
+ *
+ * What the source says of the name must be known, so here an error of the
+ * source is raised.
+ */
+Datum
+vidtoken_reset_room(PG_FUNCTION_ARGS)
+{
+	char	   *appointment_id = vidtoken_appointment_argument(fcinfo);
+	VidTokenOccasion occasion;
+	int			generation;
+
+	vidtoken_ledger_require();
+	vidtoken_keyring_refresh();
+	vidtoken_occasion_read(appointment_id, &occasion);
+	if (occasion.names_room)
+		ereport(ERROR,
+				errcode(ERRCODE_CONFIG_FILE_ERROR),
+				errmsg("cannot reset a room that the source names"),
+				errdetail("The relation of setting \"vidtoken.source\" gives the appointment a room_name."),
+				errhint("Change room_name there."));
+
+	generation = vidtoken_room_reset(&occasion);
+	PG_RETURN_TEXT_P(cstring_to_text(vidtoken_room_name(occasion.appointment_id,
+														generation)));
+}
+
+/*
+ * vidtoken_prune(older_than): forget what is long over
+ */
+Datum
+vidtoken_prune(PG_FUNCTION_ARGS)
+{
+	TimestampTz cutoff;
+	uint64		forgotten;
+	ListCell   *cell;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("older_than must not be NULL"));
+	cutoff = prune_cutoff(PG_GETARG_INTERVAL_P(0));
+	vidtoken_ledger_require();
+
+	forgotten = vidtoken_session_prune(cutoff);
+	foreach(cell, vidtoken_room_held(cutoff))
+		if (is_over(lfirst(cell), cutoff))
+		forgotten += vidtoken_room_forget(lfirst(cell), cutoff);
+	PG_RETURN_INT64(forgotten + vidtoken_room_prune());
+}
+
+/*
+ * is_over: may the bars of an appointment be forgotten?
+ *
+ * It may have been moved since the ledger last heard of it, so the source is
+ * asked, as the caller.  Not visible means gone only to a role from which
+ * row-level security hides nothing; an error is no answer.
+ */
+static bool
+is_over(const char *appointment_id, TimestampTz cutoff)
+{
+	VidTokenOccasion occasion;
+
+	if (!vidtoken_occasion_glimpse(appointment_id, &occasion))
+		return false;
+	if (occasion.visible)
+		return occasion.hard_stop < cutoff;
+	return has_bypassrls_privilege(GetUserId());
+}
+
+/*
+ * prune_cutoff: PostgreSQL's own date arithmetic
+ */
+static TimestampTz
+prune_cutoff(const Interval *older_than)
+{
+	const Interval day = {.day = 1};
+
+	if (DatumGetBool(DirectFunctionCall2(interval_lt,
+										 IntervalPGetDatum(older_than),
+										 IntervalPGetDatum(&day))))
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("older_than must be at least one day"),
+				errhint("Sessions of running appointments must not be forgotten."));
+	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
+												   TimestampTzGetDatum(vidtoken_now()),
+												   IntervalPGetDatum(older_than)));
+}

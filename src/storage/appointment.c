@@ -1,0 +1,353 @@
+/*-------------------------------------------------------------------------
+ *
+ * appointment.c
+ *	  what the source says of an appointment
+ *
+ * The source is read with the rights and the settings of the caller: its
+ * privileges and row-level security decide what is there.  Nothing of this
+ * file runs under another identity.
+ *
+ * Copyright (c) 2026, the vidtoken authors
+ *
+ * src/storage/appointment.c
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "ground/guarded.h"
+#include "ground/json_escape.h"
+#include "policy/policy.h"
+#include "storage/appointment.h"
+#include "storage/source_entry.h"
+#include "utils/builtins.h"
+
+/* arguments of a step that may fail */
+typedef struct OccasionStep
+{
+	const char *appointment_id;
+	VidTokenOccasion *occasion;
+} OccasionStep;
+
+static void read_participant(VidTokenSourceEntry *entry,
+							 const char *appointment_id,
+							 const char *user_id, VidTokenAppointment *appointment);
+static void read_row(VidTokenSourceEntry *entry,
+					 VidTokenAppointment *appointment);
+static void read_times(HeapTuple row, TimestampTz *starts_at, int64 *duration);
+static const char *known_role(const char *role);
+static void read_occasion(VidTokenSourceEntry *entry,
+						  const char *appointment_id,
+						  VidTokenOccasion *occasion);
+static void add_row(VidTokenOccasion *occasion, HeapTuple row);
+static char *spell_id(const char *id, bool is_user);
+static void read_occasion_step(void *arg);
+static Datum column_datum(HeapTuple row, int column, bool *isnull);
+static char *column_text(HeapTuple row, int column);
+
+/*
+ * vidtoken_appointment_read: the participant's row, copied to the current
+ * context
+ *
+ * Raises PT404 when there is none, 21000 when there are two or when rows of
+ * the appointment disagree on room_name, F0000 or 22023 for what the row says.
+ */
+void
+vidtoken_appointment_read(const char *appointment_id, const char *user_id,
+						  VidTokenAppointment *appointment)
+{
+	VidTokenSourceEntry *entry = vidtoken_source_entry_pin();
+
+	PG_TRY();
+	{
+		read_participant(entry, appointment_id, user_id, appointment);
+	}
+	PG_FINALLY();
+	{
+		vidtoken_source_entry_unpin(entry);
+	}
+	PG_END_TRY();
+}
+
+/*
+ * vidtoken_occasion_read: the appointment as a whole, visible or not
+ *
+ * Raises PT404 when the id is malformed.
+ */
+void
+vidtoken_occasion_read(const char *appointment_id, VidTokenOccasion *occasion)
+{
+	OccasionStep step = {.appointment_id = appointment_id,.occasion = occasion};
+
+	vidtoken_occasion_key(appointment_id, occasion);
+	read_occasion_step(&step);
+}
+
+/*
+ * vidtoken_occasion_glimpse: the same for callers that need no more than the
+ * id; false when the source gave an error instead of an answer
+ *
+ * Rights, a view's function, a bad row: nothing of it may keep a bar from
+ * being set.  A source that is not there at all does, because it tells the
+ * ids' types.
+ */
+bool
+vidtoken_occasion_glimpse(const char *appointment_id,
+						  VidTokenOccasion *occasion)
+{
+	OccasionStep step = {.appointment_id = appointment_id,.occasion = occasion};
+	ErrorData  *error;
+
+	vidtoken_occasion_key(appointment_id, occasion);
+	error = vidtoken_guarded(read_occasion_step, &step);
+	if (error == NULL)
+		return true;
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_INTERNAL_ERROR:
+			ReThrowError(error);
+	}
+	FreeErrorData(error);
+	occasion->visible = false;
+	return false;
+}
+
+/*
+ * vidtoken_occasion_key: the canonical id alone
+ *
+ * Raises PT404 when it is malformed.
+ */
+void
+vidtoken_occasion_key(const char *appointment_id, VidTokenOccasion *occasion)
+{
+	memset(occasion, 0, sizeof(*occasion));
+	occasion->appointment_id = spell_id(appointment_id, false);
+}
+
+/*
+ * vidtoken_user_key: canonical text of a user's id
+ *
+ * Raises PT404 when it is malformed.
+ */
+char *
+vidtoken_user_key(const char *user_id)
+{
+	return spell_id(user_id, true);
+}
+
+static char *
+spell_id(const char *id, bool is_user)
+{
+	VidTokenSourceEntry *entry = vidtoken_source_entry_pin();
+	char	   *volatile key = NULL;
+
+	PG_TRY();
+	{
+		key = vidtoken_key_spell(is_user ? &entry->source.user_id :
+								 &entry->source.appointment_id, id);
+	}
+	PG_FINALLY();
+	{
+		vidtoken_source_entry_unpin(entry);
+	}
+	PG_END_TRY();
+
+	if (key == NULL)
+		vidtoken_refuse(VIDTOKEN_NOT_FOUND);
+	return key;
+}
+
+static void
+read_occasion_step(void *arg)
+{
+	OccasionStep *step = arg;
+	VidTokenSourceEntry *entry = vidtoken_source_entry_pin();
+
+	PG_TRY();
+	{
+		read_occasion(entry, step->appointment_id, step->occasion);
+	}
+	PG_FINALLY();
+	{
+		vidtoken_source_entry_unpin(entry);
+	}
+	PG_END_TRY();
+}
+
+static void
+read_participant(VidTokenSourceEntry *entry, const char *appointment_id,
+				 const char *user_id, VidTokenAppointment *appointment)
+{
+	Datum		values[2];
+	MemoryContext caller = CurrentMemoryContext;
+
+	if (!vidtoken_key_read(&entry->source.appointment_id, appointment_id,
+						   &values[0]) ||
+		!vidtoken_key_read(&entry->source.user_id, user_id, &values[1]))
+		vidtoken_refuse(VIDTOKEN_NOT_FOUND);
+
+	SPI_connect();
+	/* Not read-only: like any volatile function, we see what has happened. */
+	vidtoken_plan_execute(&entry->participant, values, NULL,
+						  InvalidSnapshot, false, 2);
+	if (SPI_processed == 0)
+		vidtoken_refuse(VIDTOKEN_NOT_FOUND);
+	if (SPI_processed > 1)
+		ereport(ERROR,
+				errcode(ERRCODE_CARDINALITY_VIOLATION),
+				errmsg("relation of setting \"vidtoken.source\" has more than one row for the appointment and user"),
+				errhint("Make its rows unique by (appointment_id, user_id)."));
+
+	/* Copies outlive the SPI connection. */
+	MemoryContextSwitchTo(caller);
+	read_row(entry, appointment);
+	SPI_finish();
+}
+
+/*
+ * read_row: check and copy the participant's row
+ */
+static void
+read_row(VidTokenSourceEntry *entry, VidTokenAppointment *appointment)
+{
+	HeapTuple	row = SPI_tuptable->vals[0];
+	char	   *metadata;
+	bool		isnull;
+	Datum		value;
+
+	value = column_datum(row, VIDTOKEN_RESULT_APPOINTMENT_ID, &isnull);
+	appointment->appointment_id =
+		vidtoken_key_write(&entry->source.appointment_id, value);
+	appointment->id_is_number = entry->source.appointment_id.is_number;
+	value = column_datum(row, VIDTOKEN_RESULT_USER_ID, &isnull);
+	appointment->user_id = vidtoken_key_write(&entry->source.user_id, value);
+
+	value = column_datum(row, VIDTOKEN_RESULT_ROOMS_DISAGREE, &isnull);
+	if (DatumGetBool(value))
+		ereport(ERROR,
+				errcode(ERRCODE_CARDINALITY_VIOLATION),
+				errmsg("rows of the appointment disagree on room_name"),
+				errhint("All participants of an appointment meet in one room: give them one room_name, or none."));
+	value = column_datum(row, VIDTOKEN_RESULT_CANCELLED, &isnull);
+	appointment->cancelled = !isnull && DatumGetBool(value);
+
+	read_times(row, &appointment->starts_at, &appointment->duration);
+	appointment->identity = column_text(row, VIDTOKEN_RESULT_IDENTITY);
+	appointment->room_name = column_text(row, VIDTOKEN_RESULT_ROOM_NAME);
+	appointment->role = known_role(column_text(row, VIDTOKEN_RESULT_ROLE));
+
+	if ((appointment->identity && appointment->identity[0] == '\0') ||
+		(appointment->room_name && appointment->room_name[0] == '\0'))
+		ereport(ERROR,
+				errcode(ERRCODE_CONFIG_FILE_ERROR),
+				errmsg("%s in the relation of setting \"vidtoken.source\" is an empty string",
+					   appointment->identity && appointment->identity[0] == '\0' ?
+					   "identity" : "room_name"),
+				errhint("NULL means that one is made: nullif(..., '')."));
+
+	metadata = column_text(row, VIDTOKEN_RESULT_METADATA);
+	if (metadata != NULL && vidtoken_json_has_unsafe_escape(metadata))
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("metadata in the relation of setting \"vidtoken.source\" cannot be read by clients"),
+				errdetail("It holds \\u0000 or half of a surrogate pair."),
+				errhint("A column of type jsonb refuses such text when it is written."));
+}
+
+/*
+ * read_times: of a row of either query
+ */
+static void
+read_times(HeapTuple row, TimestampTz *starts_at, int64 *duration)
+{
+	bool		start_isnull;
+	bool		duration_isnull;
+	Datum		start = column_datum(row, VIDTOKEN_RESULT_STARTS_AT, &start_isnull);
+	Datum		length = column_datum(row, VIDTOKEN_RESULT_DURATION, &duration_isnull);
+
+	if (start_isnull || duration_isnull)
+		ereport(ERROR,
+				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("%s of the appointment is NULL",
+					   start_isnull ? "starts_at" : "duration"),
+				errhint("Leave appointments without a time out of the relation of setting \"vidtoken.source\"."));
+	*starts_at = DatumGetTimestampTz(start);
+	*duration = vidtoken_policy_duration(DatumGetIntervalP(length));
+}
+
+static const char *
+known_role(const char *role)
+{
+	static const char *const roles[] = {"host", "guest", "observer"};
+	size_t		i;
+
+	if (role == NULL)
+		return "guest";
+	for (i = 0; i < lengthof(roles); i++)
+		if (strcmp(role, roles[i]) == 0)
+			return roles[i];
+	ereport(ERROR,
+			errcode(ERRCODE_CONFIG_FILE_ERROR),
+			errmsg("unknown role in the relation of setting \"vidtoken.source\""),
+			errdetail("The role is \"%s\".", role),
+			errhint("Roles are host, guest and observer; NULL means guest."));
+}
+
+static void
+read_occasion(VidTokenSourceEntry *entry, const char *appointment_id,
+			  VidTokenOccasion *occasion)
+{
+	Datum		value;
+	uint64		i;
+
+	if (!vidtoken_key_read(&entry->source.appointment_id, appointment_id, &value))
+		vidtoken_refuse(VIDTOKEN_NOT_FOUND);
+
+	SPI_connect();
+	vidtoken_plan_execute(&entry->occasion, &value, NULL,
+						  InvalidSnapshot, false, 0);
+	for (i = 0; i < SPI_processed; i++)
+		add_row(occasion, SPI_tuptable->vals[i]);
+	SPI_finish();
+}
+
+/*
+ * add_row: the latest hard stop, any room name
+ */
+static void
+add_row(VidTokenOccasion *occasion, HeapTuple row)
+{
+	VidTokenSchedule schedule;
+	TimestampTz starts_at;
+	int64		duration;
+
+	read_times(row, &starts_at, &duration);
+	vidtoken_policy_schedule(starts_at, duration, &schedule);
+	if (!occasion->visible || schedule.hard_stop > occasion->hard_stop)
+		occasion->hard_stop = schedule.hard_stop;
+	if (column_text(row, VIDTOKEN_RESULT_ROOM_NAME) != NULL)
+		occasion->names_room = true;
+	occasion->visible = true;
+}
+
+static Datum
+column_datum(HeapTuple row, int column, bool *isnull)
+{
+	return SPI_getbinval(row, SPI_tuptable->tupdesc, column, isnull);
+}
+
+/*
+ * column_text: a copy in the current context, NULL for NULL
+ */
+static char *
+column_text(HeapTuple row, int column)
+{
+	bool		isnull;
+	Datum		value = column_datum(row, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}

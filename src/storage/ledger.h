@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * ledger.h
+ *	  statements on the ledger's tables
+ *
+ * Copyright (c) 2026, the vidtoken authors
+ *
+ * src/storage/ledger.h
+ *-------------------------------------------------------------------------
+ */
+#ifndef VIDTOKEN_LEDGER_H
+#define VIDTOKEN_LEDGER_H
+
+#include "compat.h"
+#include "storage/plan.h"
+
+#define VIDTOKEN_MAX_STATEMENT_ARGS 20
+
+/*
+ * When the ledger may forget a row: $3 where the appointment is visible, else
+ * what the sessions of appointment $1 know
+ */
+#define VIDTOKEN_HARD_STOP \
+	"COALESCE($3, (SELECT pg_catalog.max(h.hard_stop)" \
+	" FROM %1$s.vidtoken_session AS h" \
+	" WHERE h.appointment_id OPERATOR(pg_catalog.=) $1))"
+
+/* what a call may do with the ledger */
+typedef enum VidTokenLedgerMode
+{
+	VIDTOKEN_LEDGER_WRITE,
+	VIDTOKEN_LEDGER_READ,
+	VIDTOKEN_LEDGER_NONE
+} VidTokenLedgerMode;
+
+/* A statement and its kept plan; one static variable each. */
+typedef struct VidTokenStatement
+{
+	const char *query;			/* %1$s stands for the ledger's schema */
+	bool		read_only;
+	bool		scans;			/* may read the whole table */
+	int			nargs;
+	Oid			types[VIDTOKEN_MAX_STATEMENT_ARGS];
+	VidTokenPlan plan;
+} VidTokenStatement;
+
+extern VidTokenLedgerMode vidtoken_ledger_mode(void);
+extern void vidtoken_ledger_require(void);
+extern uint64 vidtoken_ledger_execute(VidTokenStatement *statement,
+									  Datum *values, const char *nulls);
+extern Oid	vidtoken_ledger_room(void);
+pg_noreturn extern void vidtoken_ledger_suppressed(void);
+extern Datum vidtoken_ledger_value(int column, bool *isnull);
+extern char *vidtoken_ledger_text(int row, int column);
+
+#endif							/* VIDTOKEN_LEDGER_H */
