@@ -35,10 +35,12 @@ OBJS = \
 	src/sql/issue.o \
 	src/sql/revoke.o \
 	src/storage/appointment.o \
+	src/storage/bar.o \
 	src/storage/diagnosis.o \
 	src/storage/key.o \
 	src/storage/ledger.o \
 	src/storage/plan.o \
+	src/storage/prune.o \
 	src/storage/room.o \
 	src/storage/session.o \
 	src/storage/source.o \

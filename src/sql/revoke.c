@@ -19,9 +19,10 @@
 #include "policy/room_name.h"
 #include "policy/settings.h"
 #include "sql/argument.h"
+#include "storage/bar.h"
 #include "storage/ledger.h"
+#include "storage/prune.h"
 #include "storage/room.h"
-#include "storage/session.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -48,8 +49,8 @@ vidtoken_revoke(PG_FUNCTION_ARGS)
 
 	vidtoken_ledger_require();
 	(void) vidtoken_occasion_glimpse(appointment_id, &occasion);
-	PG_RETURN_BOOL(vidtoken_session_bar(&occasion, vidtoken_user_key(user_id),
-										vidtoken_now()));
+	PG_RETURN_BOOL(vidtoken_bar_participant(&occasion, vidtoken_user_key(user_id),
+											vidtoken_now()));
 }
 
 /*
@@ -63,7 +64,7 @@ vidtoken_revoke_all(PG_FUNCTION_ARGS)
 
 	vidtoken_ledger_require();
 	(void) vidtoken_occasion_glimpse(appointment_id, &occasion);
-	PG_RETURN_INT32(vidtoken_room_bar(&occasion, vidtoken_now()));
+	PG_RETURN_INT32(vidtoken_bar_appointment(&occasion, vidtoken_now()));
 }
 
 /*
@@ -78,8 +79,8 @@ vidtoken_reinstate(PG_FUNCTION_ARGS)
 
 	vidtoken_ledger_require();
 	vidtoken_occasion_key(appointment_id, &occasion);
-	PG_RETURN_BOOL(vidtoken_session_unbar(occasion.appointment_id,
-										  vidtoken_user_key(user_id)));
+	PG_RETURN_BOOL(vidtoken_unbar_participant(occasion.appointment_id,
+											  vidtoken_user_key(user_id)));
 }
 
 /*
@@ -93,7 +94,7 @@ vidtoken_reinstate_all(PG_FUNCTION_ARGS)
 
 	vidtoken_ledger_require();
 	vidtoken_occasion_key(appointment_id, &occasion);
-	PG_RETURN_INT32(vidtoken_room_unbar(&occasion));
+	PG_RETURN_INT32(vidtoken_unbar_appointment(occasion.appointment_id));
 }
 
 /*
@@ -141,11 +142,11 @@ vidtoken_prune(PG_FUNCTION_ARGS)
 	cutoff = prune_cutoff(PG_GETARG_INTERVAL_P(0));
 	vidtoken_ledger_require();
 
-	forgotten = vidtoken_session_prune(cutoff);
-	foreach(cell, vidtoken_room_held(cutoff))
+	forgotten = vidtoken_prune_sessions(cutoff);
+	foreach(cell, vidtoken_prune_candidates(cutoff))
 		if (is_over(lfirst(cell), cutoff))
-		forgotten += vidtoken_room_forget(lfirst(cell), cutoff);
-	PG_RETURN_INT64(forgotten + vidtoken_room_prune());
+		forgotten += vidtoken_prune_appointment(lfirst(cell), cutoff);
+	PG_RETURN_INT64(forgotten + vidtoken_prune_rooms());
 }
 
 /*

@@ -128,6 +128,22 @@ vidtoken_ledger_execute(VidTokenStatement *statement, Datum *values,
 }
 
 /*
+ * vidtoken_ledger_execute_key: the same for a statement whose arguments are
+ * the ids of appointment and user, or of the appointment alone
+ */
+uint64
+vidtoken_ledger_execute_key(VidTokenStatement *statement,
+							const char *appointment_id, const char *user_id)
+{
+	Datum		values[2];
+
+	values[0] = CStringGetTextDatum(appointment_id);
+	if (user_id != NULL)
+		values[1] = CStringGetTextDatum(user_id);
+	return vidtoken_ledger_execute(statement, values, NULL);
+}
+
+/*
  * vidtoken_ledger_suppressed: raise 55000, a row that must be there is not
  */
 void

@@ -16,12 +16,17 @@
 
 #define VIDTOKEN_MAX_STATEMENT_ARGS 20
 
+/* The session of appointment $1 and user $2 */
+#define VIDTOKEN_WHERE_SESSION \
+	" WHERE s.appointment_id OPERATOR(pg_catalog.=) $1" \
+	" AND s.user_id OPERATOR(pg_catalog.=) $2"
+
 /*
- * When the ledger may forget a row: $3 where the appointment is visible, else
- * what the sessions of appointment $1 know
+ * When the ledger may forget a row of appointment $1: the given argument where
+ * the appointment is visible, else what its sessions know
  */
-#define VIDTOKEN_HARD_STOP \
-	"COALESCE($3, (SELECT pg_catalog.max(h.hard_stop)" \
+#define VIDTOKEN_HARD_STOP(argument) \
+	"COALESCE(" argument ", (SELECT pg_catalog.max(h.hard_stop)" \
 	" FROM %1$s.vidtoken_session AS h" \
 	" WHERE h.appointment_id OPERATOR(pg_catalog.=) $1))"
 
@@ -48,6 +53,9 @@ extern VidTokenLedgerMode vidtoken_ledger_mode(void);
 extern void vidtoken_ledger_require(void);
 extern uint64 vidtoken_ledger_execute(VidTokenStatement *statement,
 									  Datum *values, const char *nulls);
+extern uint64 vidtoken_ledger_execute_key(VidTokenStatement *statement,
+										  const char *appointment_id,
+										  const char *user_id);
 extern Oid	vidtoken_ledger_room(void);
 pg_noreturn extern void vidtoken_ledger_suppressed(void);
 extern Datum vidtoken_ledger_value(int column, bool *isnull);

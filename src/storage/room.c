@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * room.c
- *	  resets and bars of whole appointments, in the ledger
+ *	  rooms that were reset, and the state of a room
  *
  * A room has a row only when there is something to remember of it: issuing a
  * token never writes here, so participants of an appointment do not meet on
@@ -34,127 +34,17 @@
 #define ROOM_GENERATION 2
 #define ROOM_REVOKED_AT 4
 
-static VidTokenStatement bar = {
-	.query = "INSERT INTO %1$s.vidtoken_room AS r"
-	" (appointment_id, hard_stop, revoked_at)"
-	" VALUES ($1, " VIDTOKEN_HARD_STOP ", $2)"
-	" ON CONFLICT (appointment_id) DO UPDATE"
-	" SET revoked_at = EXCLUDED.revoked_at,"
-	" hard_stop = COALESCE(EXCLUDED.hard_stop, r.hard_stop)"
-	" WHERE r.revoked_at IS NULL",
-	.nargs = 3,
-	.types = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
-};
-
-static VidTokenStatement unbar = {
-	.query = "UPDATE %1$s.vidtoken_room AS r SET revoked_at = NULL"
-	" WHERE r.appointment_id OPERATOR(pg_catalog.=) $1"
-	" AND r.revoked_at IS NOT NULL",
-	.nargs = 1,
-	.types = {TEXTOID},
-};
-
 static VidTokenStatement reset = {
 	.query = "INSERT INTO %1$s.vidtoken_room AS r"
 	" (appointment_id, hard_stop, generation)"
-	" VALUES ($1, " VIDTOKEN_HARD_STOP ", 1)"
+	" VALUES ($1, " VIDTOKEN_HARD_STOP("$2") ", 1)"
 	" ON CONFLICT (appointment_id) DO UPDATE"
 	" SET generation = r.generation OPERATOR(pg_catalog.+) 1,"
 	" hard_stop = COALESCE(EXCLUDED.hard_stop, r.hard_stop)"
 	" RETURNING r.generation",
-	.nargs = 3,
-	.types = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
-};
-
-/* Sessions that a bar of the whole appointment ends, or its lifting frees */
-static VidTokenStatement count_sessions = {
-	.query = "SELECT pg_catalog.count(*)::pg_catalog.int4"
-	" FROM %1$s.vidtoken_session AS s"
-	" WHERE s.appointment_id OPERATOR(pg_catalog.=) $1"
-	" AND s.first_issued_at IS NOT NULL AND s.revoked_at IS NULL",
-	.read_only = true,
-	.nargs = 1,
-	.types = {TEXTOID},
-};
-
-/* Appointments of which prune would forget more than plain sessions */
-static VidTokenStatement held = {
-	.query = "SELECT s.appointment_id FROM %1$s.vidtoken_session AS s"
-	" WHERE s.revoked_at IS NOT NULL"
-	" AND s.hard_stop OPERATOR(pg_catalog.<) $1"
-	" UNION SELECT r.appointment_id FROM %1$s.vidtoken_room AS r"
-	" WHERE r.hard_stop OPERATOR(pg_catalog.<) $1",
-	.read_only = true,
-	.scans = true,
-	.nargs = 1,
-	.types = {TIMESTAMPTZOID},
-};
-
-static VidTokenStatement forget_sessions = {
-	.query = "DELETE FROM %1$s.vidtoken_session AS s"
-	" WHERE s.appointment_id OPERATOR(pg_catalog.=) $1"
-	" AND s.hard_stop OPERATOR(pg_catalog.<) $2",
 	.nargs = 2,
 	.types = {TEXTOID, TIMESTAMPTZOID},
 };
-
-static VidTokenStatement forget_room = {
-	.query = "DELETE FROM %1$s.vidtoken_room AS r"
-	" WHERE r.appointment_id OPERATOR(pg_catalog.=) $1"
-	" AND r.hard_stop OPERATOR(pg_catalog.<) $2",
-	.nargs = 2,
-	.types = {TEXTOID, TIMESTAMPTZOID},
-};
-
-/* A row that holds nothing any more */
-static VidTokenStatement prune = {
-	.query = "DELETE FROM %1$s.vidtoken_room AS r"
-	" WHERE r.revoked_at IS NULL AND r.generation OPERATOR(pg_catalog.=) 0",
-	.scans = true,
-};
-
-static uint64 execute(VidTokenStatement *statement,
-					  const VidTokenOccasion *occasion, TimestampTz now);
-static int	counted_sessions(const VidTokenOccasion *occasion);
-
-/*
- * vidtoken_room_bar: bar a whole appointment; returns the number of sessions
- * that this ended
- */
-int
-vidtoken_room_bar(const VidTokenOccasion *occasion, TimestampTz now)
-{
-	int			ended = 0;
-	bool		barred;
-
-	SPI_connect();
-	if (execute(&bar, occasion, now) > 0)
-		ended = counted_sessions(occasion);
-	else
-	{
-		vidtoken_room_state(occasion->appointment_id, &barred);
-		if (!barred)
-			vidtoken_ledger_suppressed();
-	}
-	SPI_finish();
-	return ended;
-}
-
-/*
- * vidtoken_room_unbar: lift the bar of a whole appointment; returns the number
- * of sessions that this freed
- */
-int
-vidtoken_room_unbar(const VidTokenOccasion *occasion)
-{
-	int			freed = 0;
-
-	SPI_connect();
-	if (execute(&unbar, occasion, 0) > 0)
-		freed = counted_sessions(occasion);
-	SPI_finish();
-	return freed;
-}
 
 /*
  * vidtoken_room_reset: begin the room's next generation, and return it
@@ -162,71 +52,20 @@ vidtoken_room_unbar(const VidTokenOccasion *occasion)
 int
 vidtoken_room_reset(const VidTokenOccasion *occasion)
 {
+	Datum		values[2];
+	char		nulls[2] = {' ', occasion->visible ? ' ' : 'n'};
 	int			generation;
 	bool		isnull;
 
+	values[0] = CStringGetTextDatum(occasion->appointment_id);
+	values[1] = TimestampTzGetDatum(occasion->hard_stop);
+
 	SPI_connect();
-	if (execute(&reset, occasion, 0) == 0)
+	if (vidtoken_ledger_execute(&reset, values, nulls) == 0)
 		vidtoken_ledger_suppressed();
 	generation = DatumGetInt32(vidtoken_ledger_value(1, &isnull));
 	SPI_finish();
 	return generation;
-}
-
-/*
- * vidtoken_room_held: ids of appointments with a bar or a reset whose hard
- * stop, as the ledger knows it, is before "cutoff"
- */
-List *
-vidtoken_room_held(TimestampTz cutoff)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	Datum		value = TimestampTzGetDatum(cutoff);
-	List	   *ids = NIL;
-	uint64		count;
-	uint64		i;
-
-	SPI_connect();
-	count = vidtoken_ledger_execute(&held, &value, NULL);
-	MemoryContextSwitchTo(caller);
-	for (i = 0; i < count; i++)
-		ids = lappend(ids, vidtoken_ledger_text(i, 1));
-	SPI_finish();
-	return ids;
-}
-
-/*
- * vidtoken_room_forget: forget bars and reset of one appointment; returns the
- * number of rows
- */
-uint64
-vidtoken_room_forget(const char *appointment_id, TimestampTz cutoff)
-{
-	Datum		values[2];
-	uint64		forgotten;
-
-	values[0] = CStringGetTextDatum(appointment_id);
-	values[1] = TimestampTzGetDatum(cutoff);
-
-	SPI_connect();
-	forgotten = vidtoken_ledger_execute(&forget_sessions, values, NULL);
-	forgotten += vidtoken_ledger_execute(&forget_room, values, NULL);
-	SPI_finish();
-	return forgotten;
-}
-
-/*
- * vidtoken_room_prune: forget rooms of which there is nothing to remember
- */
-uint64
-vidtoken_room_prune(void)
-{
-	uint64		forgotten;
-
-	SPI_connect();
-	forgotten = vidtoken_ledger_execute(&prune, NULL, NULL);
-	SPI_finish();
-	return forgotten;
 }
 
 /*
@@ -267,30 +106,4 @@ vidtoken_room_state(const char *appointment_id, bool *barred)
 	UnregisterSnapshot(snapshot);
 	table_close(room, AccessShareLock);
 	return generation;
-}
-
-/*
- * execute: a statement whose arguments are id, now and hard stop, or the first
- * of them
- */
-static uint64
-execute(VidTokenStatement *statement, const VidTokenOccasion *occasion,
-		TimestampTz now)
-{
-	Datum		values[3];
-	char		nulls[3] = {' ', ' ', occasion->visible ? ' ' : 'n'};
-
-	values[0] = CStringGetTextDatum(occasion->appointment_id);
-	values[1] = TimestampTzGetDatum(now);
-	values[2] = TimestampTzGetDatum(occasion->hard_stop);
-	return vidtoken_ledger_execute(statement, values, nulls);
-}
-
-static int
-counted_sessions(const VidTokenOccasion *occasion)
-{
-	bool		isnull;
-
-	execute(&count_sessions, occasion, 0);
-	return DatumGetInt32(vidtoken_ledger_value(1, &isnull));
 }

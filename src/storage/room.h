@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * room.h
- *	  resets and bars of whole appointments, in the ledger
+ *	  rooms that were reset, and the state of a room
  *
  * Copyright (c) 2026, the vidtoken authors
  *
@@ -13,14 +13,7 @@
 
 #include "storage/appointment.h"
 
-extern int	vidtoken_room_bar(const VidTokenOccasion *occasion,
-							  TimestampTz now);
-extern int	vidtoken_room_unbar(const VidTokenOccasion *occasion);
 extern int	vidtoken_room_reset(const VidTokenOccasion *occasion);
-extern List *vidtoken_room_held(TimestampTz cutoff);
-extern uint64 vidtoken_room_forget(const char *appointment_id,
-								   TimestampTz cutoff);
-extern uint64 vidtoken_room_prune(void);
 extern int	vidtoken_room_state(const char *appointment_id, bool *barred);
 
 #endif							/* VIDTOKEN_ROOM_H */

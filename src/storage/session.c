@@ -80,12 +80,8 @@ typedef enum SessionArgument
 	" s.user_identity, s.room_name, s.generation, s.expires_at," \
 	" s.revoked_at IS NOT NULL, s.first_issued_at IS NOT NULL"
 
-#define WHERE_SESSION \
-	" WHERE s.appointment_id OPERATOR(pg_catalog.=) $1" \
-	" AND s.user_id OPERATOR(pg_catalog.=) $2"
-
 static VidTokenStatement renew = {
-	.query = "UPDATE %1$s.vidtoken_session AS s" SET_SESSION WHERE_SESSION
+	.query = "UPDATE %1$s.vidtoken_session AS s" SET_SESSION VIDTOKEN_WHERE_SESSION
 	" AND s.first_issued_at IS NOT NULL RETURNING" SESSION_COLUMNS,
 	.nargs = RENEW_ARGS,
 	.types = {SHARED_TYPES},
@@ -109,65 +105,21 @@ static VidTokenStatement create = {
 
 static VidTokenStatement move = {
 	.query = "UPDATE %1$s.vidtoken_session AS s"
-	" SET user_identity = $3, room_name = $4, generation = $5" WHERE_SESSION,
+	" SET user_identity = $3, room_name = $4, generation = $5" VIDTOKEN_WHERE_SESSION,
 	.nargs = 5,
 	.types = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID},
 };
 
 static VidTokenStatement look_up = {
 	.query = "SELECT" SESSION_COLUMNS
-	" FROM %1$s.vidtoken_session AS s" WHERE_SESSION,
+	" FROM %1$s.vidtoken_session AS s" VIDTOKEN_WHERE_SESSION,
 	.read_only = true,
 	.nargs = 2,
 	.types = {TEXTOID, TEXTOID},
-};
-
-static VidTokenStatement bar = {
-	.query = "INSERT INTO %1$s.vidtoken_session AS s"
-	" (appointment_id, user_id, hard_stop, revoked_at)"
-	" VALUES ($1, $2, " VIDTOKEN_HARD_STOP ", $4)"
-	" ON CONFLICT (appointment_id, user_id) DO UPDATE"
-	" SET revoked_at = $4 WHERE s.revoked_at IS NULL",
-	.nargs = 4,
-	.types = {TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
-};
-
-static VidTokenStatement look_up_bar = {
-	.query = "SELECT FROM %1$s.vidtoken_session AS s" WHERE_SESSION
-	" AND s.revoked_at IS NOT NULL",
-	.read_only = true,
-	.nargs = 2,
-	.types = {TEXTOID, TEXTOID},
-};
-
-static VidTokenStatement unbar = {
-	.query = "UPDATE %1$s.vidtoken_session AS s SET revoked_at = NULL" WHERE_SESSION
-	" AND s.revoked_at IS NOT NULL AND s.first_issued_at IS NOT NULL",
-	.nargs = 2,
-	.types = {TEXTOID, TEXTOID},
-};
-
-/* A bar that came before any session leaves nothing behind. */
-static VidTokenStatement forget_bar = {
-	.query = "DELETE FROM %1$s.vidtoken_session AS s" WHERE_SESSION
-	" AND s.first_issued_at IS NULL",
-	.nargs = 2,
-	.types = {TEXTOID, TEXTOID},
-};
-
-/* Bars are for vidtoken_room_forget() to judge. */
-static VidTokenStatement prune = {
-	.query = "DELETE FROM %1$s.vidtoken_session AS s"
-	" WHERE s.hard_stop OPERATOR(pg_catalog.<) $1 AND s.revoked_at IS NULL",
-	.scans = true,
-	.nargs = 1,
-	.types = {TIMESTAMPTZOID},
 };
 
 static void fill_arguments(const VidTokenSessionEntry *entry,
 						   Datum *values, char *nulls);
-static uint64 execute_by_key(VidTokenStatement *statement,
-							 const char *appointment_id, const char *user_id);
 static bool fetch_session(VidTokenSession *session,
 						  const VidTokenAppointment *appointment);
 static void add_room_state(VidTokenSession *session,
@@ -263,8 +215,8 @@ vidtoken_session_read(const VidTokenAppointment *appointment,
 
 	memset(session, 0, sizeof(*session));
 	SPI_connect();
-	found = execute_by_key(&look_up, appointment->appointment_id,
-						   appointment->user_id) > 0;
+	found = vidtoken_ledger_execute_key(&look_up, appointment->appointment_id,
+										appointment->user_id) > 0;
 	MemoryContextSwitchTo(caller);
 	if (found)
 		found = fetch_session(session, appointment);
@@ -272,63 +224,6 @@ vidtoken_session_read(const VidTokenAppointment *appointment,
 		add_room_state(session, appointment);
 	SPI_finish();
 	return found;
-}
-
-/*
- * vidtoken_session_bar: revoke a participant, with or without a session;
- * false when that was done before
- */
-bool
-vidtoken_session_bar(const VidTokenOccasion *occasion, const char *user_id,
-					 TimestampTz now)
-{
-	Datum		values[4];
-	char		nulls[4] = {' ', ' ', occasion->visible ? ' ' : 'n', ' '};
-	bool		changed;
-
-	values[0] = CStringGetTextDatum(occasion->appointment_id);
-	values[1] = CStringGetTextDatum(user_id);
-	values[2] = TimestampTzGetDatum(occasion->hard_stop);
-	values[3] = TimestampTzGetDatum(now);
-
-	SPI_connect();
-	changed = vidtoken_ledger_execute(&bar, values, nulls) > 0;
-	if (!changed && execute_by_key(&look_up_bar, occasion->appointment_id,
-								   user_id) == 0)
-		vidtoken_ledger_suppressed();
-	SPI_finish();
-	return changed;
-}
-
-/*
- * vidtoken_session_unbar: lift the bar of a participant; false when there was
- * none
- */
-bool
-vidtoken_session_unbar(const char *appointment_id, const char *user_id)
-{
-	bool		changed;
-
-	SPI_connect();
-	changed = execute_by_key(&unbar, appointment_id, user_id) > 0 ||
-		execute_by_key(&forget_bar, appointment_id, user_id) > 0;
-	SPI_finish();
-	return changed;
-}
-
-/*
- * vidtoken_session_prune: forget sessions whose hard stop is before "cutoff"
- */
-uint64
-vidtoken_session_prune(TimestampTz cutoff)
-{
-	Datum		value = TimestampTzGetDatum(cutoff);
-	uint64		forgotten;
-
-	SPI_connect();
-	forgotten = vidtoken_ledger_execute(&prune, &value, NULL);
-	SPI_finish();
-	return forgotten;
 }
 
 static void
@@ -360,17 +255,6 @@ fill_arguments(const VidTokenSessionEntry *entry, Datum *values, char *nulls)
 		values[ARG_SOURCE_ROOM_NAME] = CStringGetTextDatum(appointment->room_name);
 	else
 		nulls[ARG_SOURCE_ROOM_NAME] = 'n';
-}
-
-static uint64
-execute_by_key(VidTokenStatement *statement, const char *appointment_id,
-			   const char *user_id)
-{
-	Datum		values[2];
-
-	values[0] = CStringGetTextDatum(appointment_id);
-	values[1] = CStringGetTextDatum(user_id);
-	return vidtoken_ledger_execute(statement, values, NULL);
 }
 
 /*

@@ -47,10 +47,5 @@ extern void vidtoken_session_move(const VidTokenAppointment *appointment,
 								  VidTokenSession *session);
 extern bool vidtoken_session_read(const VidTokenAppointment *appointment,
 								  VidTokenSession *session);
-extern bool vidtoken_session_bar(const VidTokenOccasion *occasion,
-								 const char *user_id, TimestampTz now);
-extern bool vidtoken_session_unbar(const char *appointment_id,
-								   const char *user_id);
-extern uint64 vidtoken_session_prune(TimestampTz cutoff);
 
 #endif							/* VIDTOKEN_SESSION_H */

@@ -4,7 +4,7 @@
 -- What CREATE EXTENSION leaves in the catalog: labels, rights, comments,
 -- settings; and that it refuses to build on objects that were there before.
 
-SELECT plan(75);
+SELECT plan(78);
 
 -- objects of the extension
 CREATE TEMP VIEW member AS
@@ -258,6 +258,28 @@ SELECT is(code, expected, 'CREATE EXTENSION fails over an earlier ' || object)
   ) AS e (object, definition, expected)
  CROSS JOIN LATERAL pg_temp.refusal(format('CREATE %s%s; CREATE EXTENSION vidtoken SCHEMA vidtoken', object, definition));
 SELECT lives_ok('CREATE EXTENSION vidtoken SCHEMA vidtoken', 'without them it is created');
+
+-- Default privileges give nobody a way in: with a trigger on the ledger its
+-- owner's rights would be anybody's.
+DROP EXTENSION vidtoken CASCADE;
+CREATE ROLE regress_vidtoken_favourite;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO regress_vidtoken_favourite;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO regress_vidtoken_favourite;
+CREATE EXTENSION vidtoken SCHEMA vidtoken;
+SELECT is_empty($$
+    SELECT c.relname FROM pg_class AS c, aclexplode(c.relacl) AS a
+     WHERE c.relnamespace = 'vidtoken'::regnamespace
+       AND a.grantee = 'regress_vidtoken_favourite'::regrole
+    UNION ALL
+    SELECT p.proname FROM pg_proc AS p, aclexplode(p.proacl) AS a
+     WHERE p.pronamespace = 'vidtoken'::regnamespace
+       AND a.grantee = 'regress_vidtoken_favourite'::regrole$$,
+    'default privileges reach none of the extension''s objects');
+CREATE TABLE clinic.later (id integer);
+SELECT ok(has_table_privilege('regress_vidtoken_favourite', 'clinic.later', 'TRIGGER'),
+          'but a table beside them');
+SELECT ok(has_function_privilege('regress_vidtoken_favourite', 'vidtoken.vidtoken_ttl(interval)', 'EXECUTE'),
+          'what is PUBLIC''s by contract stays so');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * bar.h
+ *	  who may not enter any more
+ *
+ * Copyright (c) 2026, the vidtoken authors
+ *
+ * src/storage/bar.h
+ *-------------------------------------------------------------------------
+ */
+#ifndef VIDTOKEN_BAR_H
+#define VIDTOKEN_BAR_H
+
+#include "storage/appointment.h"
+
+extern bool vidtoken_bar_participant(const VidTokenOccasion *occasion,
+									 const char *user_id, TimestampTz now);
+extern bool vidtoken_unbar_participant(const char *appointment_id,
+									   const char *user_id);
+extern int	vidtoken_bar_appointment(const VidTokenOccasion *occasion,
+									 TimestampTz now);
+extern int	vidtoken_unbar_appointment(const char *appointment_id);
+
+#endif							/* VIDTOKEN_BAR_H */

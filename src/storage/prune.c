@@ -1,0 +1,138 @@
+/*-------------------------------------------------------------------------
+ *
+ * prune.c
+ *	  forgets what is long over
+ *
+ * Plain sessions go by themselves.  Bars and resets outlive an appointment
+ * that was moved, so whether they may go is the caller's to judge, one
+ * appointment after the other.
+ *
+ * Copyright (c) 2026, the vidtoken authors
+ *
+ * src/storage/prune.c
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "nodes/pg_list.h"
+#include "storage/ledger.h"
+#include "storage/prune.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/* Bars are not its to judge. */
+static VidTokenStatement prune_sessions = {
+	.query = "DELETE FROM %1$s.vidtoken_session AS s"
+	" WHERE s.hard_stop OPERATOR(pg_catalog.<) $1 AND s.revoked_at IS NULL",
+	.scans = true,
+	.nargs = 1,
+	.types = {TIMESTAMPTZOID},
+};
+
+/* Appointments of which prune would forget more than plain sessions */
+static VidTokenStatement held = {
+	.query = "SELECT s.appointment_id FROM %1$s.vidtoken_session AS s"
+	" WHERE s.revoked_at IS NOT NULL"
+	" AND s.hard_stop OPERATOR(pg_catalog.<) $1"
+	" UNION SELECT r.appointment_id FROM %1$s.vidtoken_room AS r"
+	" WHERE r.hard_stop OPERATOR(pg_catalog.<) $1",
+	.read_only = true,
+	.scans = true,
+	.nargs = 1,
+	.types = {TIMESTAMPTZOID},
+};
+
+static VidTokenStatement forget_sessions = {
+	.query = "DELETE FROM %1$s.vidtoken_session AS s"
+	" WHERE s.appointment_id OPERATOR(pg_catalog.=) $1"
+	" AND s.hard_stop OPERATOR(pg_catalog.<) $2",
+	.nargs = 2,
+	.types = {TEXTOID, TIMESTAMPTZOID},
+};
+
+static VidTokenStatement forget_room = {
+	.query = "DELETE FROM %1$s.vidtoken_room AS r"
+	" WHERE r.appointment_id OPERATOR(pg_catalog.=) $1"
+	" AND r.hard_stop OPERATOR(pg_catalog.<) $2",
+	.nargs = 2,
+	.types = {TEXTOID, TIMESTAMPTZOID},
+};
+
+/* A row that holds nothing any more */
+static VidTokenStatement prune_rooms = {
+	.query = "DELETE FROM %1$s.vidtoken_room AS r"
+	" WHERE r.revoked_at IS NULL AND r.generation OPERATOR(pg_catalog.=) 0",
+	.scans = true,
+};
+
+/*
+ * vidtoken_prune_sessions: forget sessions whose hard stop is before "cutoff"
+ */
+uint64
+vidtoken_prune_sessions(TimestampTz cutoff)
+{
+	Datum		value = TimestampTzGetDatum(cutoff);
+	uint64		forgotten;
+
+	SPI_connect();
+	forgotten = vidtoken_ledger_execute(&prune_sessions, &value, NULL);
+	SPI_finish();
+	return forgotten;
+}
+
+/*
+ * vidtoken_prune_candidates: ids of appointments with a bar or a reset whose hard
+ * stop, as the ledger knows it, is before "cutoff"
+ */
+List *
+vidtoken_prune_candidates(TimestampTz cutoff)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Datum		value = TimestampTzGetDatum(cutoff);
+	List	   *ids = NIL;
+	uint64		count;
+	uint64		i;
+
+	SPI_connect();
+	count = vidtoken_ledger_execute(&held, &value, NULL);
+	MemoryContextSwitchTo(caller);
+	for (i = 0; i < count; i++)
+		ids = lappend(ids, vidtoken_ledger_text(i, 1));
+	SPI_finish();
+	return ids;
+}
+
+/*
+ * vidtoken_prune_appointment: forget bars and reset of one appointment; returns the
+ * number of rows
+ */
+uint64
+vidtoken_prune_appointment(const char *appointment_id, TimestampTz cutoff)
+{
+	Datum		values[2];
+	uint64		forgotten;
+
+	values[0] = CStringGetTextDatum(appointment_id);
+	values[1] = TimestampTzGetDatum(cutoff);
+
+	SPI_connect();
+	forgotten = vidtoken_ledger_execute(&forget_sessions, values, NULL);
+	forgotten += vidtoken_ledger_execute(&forget_room, values, NULL);
+	SPI_finish();
+	return forgotten;
+}
+
+/*
+ * vidtoken_prune_rooms: forget rooms of which there is nothing to remember
+ */
+uint64
+vidtoken_prune_rooms(void)
+{
+	uint64		forgotten;
+
+	SPI_connect();
+	forgotten = vidtoken_ledger_execute(&prune_rooms, NULL, NULL);
+	SPI_finish();
+	return forgotten;
+}

@@ -1,0 +1,167 @@
+\unset ECHO
+\i test/setup.sql
+-- What others do to the ledger, the keyring and the source, by mistake or by
+-- intent: no call crashes, nobody gains a right, and a bar holds.
+SELECT plan(42);
+
+-- settings that a function or trigger of the script may change
+CREATE FUNCTION clinic.swap_keyring(path text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('vidtoken.keyring', path, true);
+    PERFORM vidtoken.vidtoken_issue(30, 2);
+    RETURN true;
+EXCEPTION WHEN OTHERS THEN
+    RETURN true;
+END;
+$$;
+
+-- rows that a DBA's hand has touched
+SELECT ok(vidtoken.vidtoken_revoke(47, 2), 'a bar without a session');
+UPDATE vidtoken.vidtoken_session SET revoked_at = NULL;
+SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_refresh(47, 2)')).code, 'PT409',
+          'lifted by hand, it is no session to refresh');
+SELECT is(user_identity, '2-jane@example.com', 'and the first issue makes it one')
+  FROM vidtoken.vidtoken_issue(47, 2);
+SELECT is(count(*), 1::bigint, 'in the same row, with the time of the first issue')
+  FROM vidtoken.vidtoken_session WHERE first_issued_at = '2026-03-02 10:00+00';
+UPDATE vidtoken.vidtoken_session SET user_identity = NULL, room_name = NULL;
+SELECT alike(room_name, 'apt-47-%', 'names that were taken out are made again'),
+       is(user_identity, '2-jane@example.com', 'the identity too')
+  FROM vidtoken.vidtoken_refresh(47, 2);
+DELETE FROM vidtoken.vidtoken_session;
+
+-- a keyring that goes away while a call runs
+CREATE VIEW clinic.swapping AS
+SELECT * FROM clinic.video_source
+ WHERE clinic.swap_keyring(current_setting('vidtoken.keyring') || '.none');
+SET LOCAL vidtoken.source = 'clinic.swapping';
+SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_issue(47, 2)')).code, 'F0000',
+          'a view''s function takes the keyring away: refused');
+SET LOCAL vidtoken.source = 'clinic.video_source';
+SET LOCAL vidtoken.keyring = :'keyring';
+SELECT is(expires_in, 5400, 'the next call has it again') FROM vidtoken.vidtoken_issue(47, 2);
+CREATE FUNCTION clinic.swap_in_trigger() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM clinic.swap_keyring(current_setting('vidtoken.keyring') || '.none');
+    RETURN NEW;
+END;
+$$;
+CREATE TRIGGER swap BEFORE UPDATE ON vidtoken.vidtoken_session
+    FOR EACH ROW EXECUTE FUNCTION clinic.swap_in_trigger();
+SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_refresh(47, 2)')).code, 'F0000',
+          'a trigger on the ledger takes it away: refused');
+DROP TRIGGER swap ON vidtoken.vidtoken_session;
+SET LOCAL vidtoken.keyring = :'keyring';
+SELECT is(expires_in, 5400, 'the next call has it again') FROM vidtoken.vidtoken_refresh(47, 2);
+
+-- a row that does not get in
+CREATE FUNCTION clinic.suppress() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER suppress BEFORE INSERT OR UPDATE ON vidtoken.vidtoken_session
+    FOR EACH ROW EXECUTE FUNCTION clinic.suppress();
+CREATE TRIGGER suppress BEFORE INSERT OR UPDATE ON vidtoken.vidtoken_room
+    FOR EACH ROW EXECUTE FUNCTION clinic.suppress();
+SELECT is((pg_temp.refusal(s)).code, '55000', s || ' tells that nothing was recorded')
+  FROM unnest(ARRAY['SELECT vidtoken.vidtoken_revoke(47, 2)',
+                    'SELECT vidtoken.vidtoken_revoke_all(47)',
+                    'SELECT vidtoken.vidtoken_reset_room(47)',
+                    'SELECT vidtoken.vidtoken_issue(47, 3)']) AS s;
+DROP TRIGGER suppress ON vidtoken.vidtoken_session;
+DROP TRIGGER suppress ON vidtoken.vidtoken_room;
+SELECT ok(vidtoken.vidtoken_revoke(47, 2), 'without the trigger the bar is set');
+SELECT ok(NOT vidtoken.vidtoken_revoke(47, 2), 'and set only once');
+SELECT ok(vidtoken.vidtoken_reinstate(47, 2), 'and lifted');
+
+-- a source that fails does not keep a bar from being set
+CREATE FUNCTION clinic.fail() RETURNS boolean
+LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no claims'; END $$;
+CREATE VIEW clinic.failing AS SELECT * FROM clinic.video_source WHERE clinic.fail();
+SET LOCAL vidtoken.source = 'clinic.failing';
+SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_issue(47, 2)')).code, 'P0001',
+          'a failing source gives no token');
+SELECT ok(vidtoken.vidtoken_revoke(47, 2), 'but a bar'),
+       is(vidtoken.vidtoken_revoke_all(47), 0, 'and one of the whole appointment');
+SET LOCAL vidtoken.source = 'clinic.video_source';
+SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_issue(47, 2)')).reason, 'revoked',
+          'they hold when the source is back');
+SELECT is(vidtoken.vidtoken_reinstate_all(47), 0, 'the one is lifted'),
+       ok(vidtoken.vidtoken_reinstate(47, 2), 'and the other');
+
+-- prune: a bar stays while its appointment may still come
+SELECT is(vidtoken.vidtoken_prune(), 1::bigint, 'a room''s row that holds nothing any more is forgotten at once');
+SELECT FROM vidtoken.vidtoken_issue(47, 2);
+SELECT FROM vidtoken.vidtoken_revoke(47, 2);
+SELECT FROM vidtoken.vidtoken_revoke_all(30);
+UPDATE clinic.appointments SET starts_at = '2026-05-02 10:00+00' WHERE id IN (30, 47);
+SELECT FROM pg_temp.clock(60 * 24 * 40);
+CREATE ROLE regress_vidtoken_pruner;
+GRANT USAGE ON SCHEMA clinic, vidtoken TO regress_vidtoken_pruner;
+GRANT EXECUTE ON FUNCTION vidtoken.vidtoken_prune(interval) TO regress_vidtoken_pruner;
+CREATE TABLE clinic.hidden AS SELECT * FROM clinic.video_source;
+ALTER TABLE clinic.hidden ENABLE ROW LEVEL SECURITY;
+GRANT SELECT ON clinic.hidden TO regress_vidtoken_pruner;
+SET LOCAL vidtoken.source = 'clinic.hidden';
+SET LOCAL ROLE regress_vidtoken_pruner;
+SELECT is(vidtoken.vidtoken_prune(), 0::bigint, 'a role that cannot see the appointment forgets no bar');
+RESET ROLE;
+SET LOCAL vidtoken.source = 'clinic.video_source';
+SELECT is(vidtoken.vidtoken_prune(), 0::bigint, 'a moved appointment keeps its bars');
+UPDATE clinic.appointments SET minutes = 1 WHERE id = 47;
+SELECT is(vidtoken.vidtoken_prune(), 0::bigint, 'a row that cannot be read is no answer, and no error');
+UPDATE clinic.appointments SET starts_at = '2026-03-02 10:00+00', minutes = 60 WHERE id IN (30, 47);
+SELECT is(vidtoken.vidtoken_prune(), 2::bigint, 'when they are over, they are forgotten');
+SELECT FROM pg_temp.clock(0);
+
+-- a room name that the source takes back
+ALTER TABLE clinic.participants ADD room_name text;
+CREATE VIEW clinic.named AS
+SELECT s.*, p.room_name FROM clinic.video_source AS s
+  JOIN clinic.participants AS p USING (appointment_id, user_id);
+SET LOCAL vidtoken.source = 'clinic.named';
+UPDATE clinic.participants SET room_name = 'own' WHERE appointment_id = 47;
+SELECT is(room_name, 'own', 'the source''s name') FROM vidtoken.vidtoken_issue(47, 2);
+UPDATE clinic.participants SET room_name = 'other' WHERE appointment_id = 47;
+SELECT is(room_name, 'other', 'the source''s new name') FROM vidtoken.vidtoken_refresh(47, 2);
+UPDATE clinic.participants SET room_name = NULL WHERE appointment_id = 47;
+SELECT alike(a.room_name, 'apt-47-%', 'without one, a made name'),
+       is(a.room_name, b.room_name, 'the same for those who were there and who come')
+  FROM vidtoken.vidtoken_refresh(47, 2) AS a, vidtoken.vidtoken_issue(47, 3) AS b;
+SET LOCAL vidtoken.source = 'clinic.video_source';
+
+-- preferred: a standby may have issued what the ledger does not know
+SET LOCAL vidtoken.record_sessions = 'preferred';
+SELECT is(expires_in, 5400, 'preferred: a refresh without a row is a first token')
+  FROM vidtoken.vidtoken_refresh(60, 2);
+SELECT is(refresh_count, 1, 'and recorded') FROM vidtoken.vidtoken_sessions WHERE appointment_id = '60';
+SELECT FROM pg_temp.clock(76);
+SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_refresh(47, 9)')).reason, 'ended',
+          'judged by the rule for entering');
+SET LOCAL vidtoken.record_sessions = 'required';
+SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_refresh(47, 9)')).reason, 'no_session',
+          'required: there is nothing to refresh');
+
+-- what vidtoken_check() tells of all this
+CREATE FUNCTION pg_temp.tells(word text) RETURNS boolean LANGUAGE sql AS $$
+    SELECT count(*) > 0 FROM vidtoken.vidtoken_check()
+     WHERE status <> 'ok' AND message LIKE '%' || word || '%';
+$$;
+CREATE ROLE regress_vidtoken_keeper;
+SELECT ok(NOT pg_temp.tells('rights on the tables'), 'check: nobody else has rights on the ledger');
+GRANT TRIGGER ON vidtoken.vidtoken_session TO regress_vidtoken_pruner;
+SELECT ok(pg_temp.tells('regress_vidtoken_pruner (trigger)'), 'check: who may make triggers on the ledger');
+CREATE FUNCTION clinic.loose() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER loose BEFORE UPDATE ON vidtoken.vidtoken_session
+    FOR EACH ROW EXECUTE FUNCTION clinic.loose();
+SELECT ok(pg_temp.tells('search_path of their own: loose'), 'check: triggers without a search_path');
+ALTER TABLE vidtoken.vidtoken_session OWNER TO regress_vidtoken_keeper;
+SELECT ok(pg_temp.tells('several owners'), 'check: tables of two owners');
+ALTER TABLE vidtoken.vidtoken_room OWNER TO regress_vidtoken_keeper;
+SELECT ok(pg_temp.tells('lacks USAGE on the schema'), 'check: an owner that cannot reach its tables');
+CREATE MATERIALIZED VIEW clinic.copied AS SELECT * FROM clinic.hidden;
+SET LOCAL vidtoken.source = 'clinic.copied';
+SELECT ok(pg_temp.tells('row-level security of clinic.hidden'), 'check: a materialized view reads past row-level security');
+
+SELECT * FROM finish();
+ROLLBACK;
