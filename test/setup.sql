@@ -81,7 +81,7 @@ SELECT p.appointment_id,
        p.user_id,
        a.starts_at,
        make_interval(mins => a.minutes) AS duration,
-       p.user_id || '-' || u.email AS identity,
+       p.user_id::text || '-' || u.email AS identity,
        p.role,
        a.cancelled
   FROM clinic.participants AS p

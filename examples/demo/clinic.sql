@@ -37,7 +37,7 @@ SELECT a.id AS appointment_id,
        u.id AS user_id,
        a.starts_at,
        make_interval(mins => a.duration_minutes) AS duration,
-       u.id || '-' || u.email AS identity,
+       u.id::text || '-' || u.email AS identity,
        CASE WHEN u.id = a.doctor_id THEN 'host' ELSE 'guest' END AS role
   FROM clinic.appointments AS a
   JOIN clinic.users AS u ON u.id IN (a.doctor_id, a.patient_id);

@@ -163,7 +163,7 @@ in_words(TimestampTz expires_at, TimestampTz ends_at)
 	if (minutes == 0)
 		return pstrdup("at appointment end");
 	return psprintf(INT64_FORMAT " minute%s %s appointment end",
-					Abs(minutes),
-					Abs(minutes) == 1 ? "" : "s",
+					minutes < 0 ? -minutes : minutes,
+					minutes == 1 || minutes == -1 ? "" : "s",
 					minutes > 0 ? "after" : "before");
 }

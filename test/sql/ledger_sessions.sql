@@ -85,7 +85,7 @@ SET LOCAL vidtoken.key_id = 'SKtest';
 -- no token in the ledger, nor a part of one
 SELECT is(count(*)::integer, 0, 'the ledger holds no part of a token')
   FROM vidtoken.vidtoken_session AS s, vidtoken.vidtoken_issue(47, 2) AS g,
-       string_to_table(g.access_token, '.') AS part
+       unnest(string_to_array(g.access_token, '.')) AS part
  WHERE position(part IN s::text) > 0;
 
 -- states, to the microsecond: warned at 11:20, due at 11:25, expired at 11:30
