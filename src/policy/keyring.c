@@ -92,16 +92,17 @@ vidtoken_keyring_name_key(void)
 }
 
 /*
- * vidtoken_keyring_signing_key: the token key that vidtoken.key_id names
+ * vidtoken_keyring_signing_key: the token key with this kid, which
+ * vidtoken.key_id names
  *
  * Raises F0000 when there is none for this provider.
  */
 const VidTokenKey *
-vidtoken_keyring_signing_key(const char *provider)
+vidtoken_keyring_signing_key(const char *provider, const char *key_id)
 {
 	ListCell   *cell;
 
-	if (vidtoken_key_id[0] == '\0')
+	if (key_id[0] == '\0')
 		ereport(ERROR,
 				errcode(ERRCODE_CONFIG_FILE_ERROR),
 				errmsg("setting \"vidtoken.key_id\" is not set"),
@@ -112,17 +113,17 @@ vidtoken_keyring_signing_key(const char *provider)
 		const VidTokenKey *key = lfirst(cell);
 
 		if (key->use == VIDTOKEN_USE_TOKEN &&
-			strcmp(key->kid, vidtoken_key_id) == 0 &&
+			strcmp(key->kid, key_id) == 0 &&
 			(key->provider == NULL || strcmp(key->provider, provider) == 0))
 			return key;
 	}
 	ereport(ERROR,
 			errcode(ERRCODE_CONFIG_FILE_ERROR),
 			errmsg("key \"%s\" of setting \"vidtoken.key_id\" is not in the keyring",
-				   vidtoken_key_id),
+				   key_id),
 			errdetail("It must be there as a token key for provider \"%s\".",
 					  provider),
-			errhint("Add the key with vidtoken-keyring, or change \"vidtoken.key_id\"."));
+			errhint("Add the key with vidtoken-keyring, or change \"vidtoken.key_id\" and reconnect."));
 }
 
 /*

@@ -15,7 +15,8 @@
 
 extern void vidtoken_keyring_refresh(void);
 extern const VidTokenKey *vidtoken_keyring_name_key(void);
-extern const VidTokenKey *vidtoken_keyring_signing_key(const char *provider);
+extern const VidTokenKey *vidtoken_keyring_signing_key(const char *provider,
+													   const char *key_id);
 extern const char *vidtoken_keyring_problem(void);
 extern int	vidtoken_keyring_count(void);
 extern const VidTokenKey *vidtoken_keyring_get(int index);

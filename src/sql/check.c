@@ -126,6 +126,7 @@ static void
 check_settings(Report *report)
 {
 	bool		good = passes(report, "settings", settings_step, NULL);
+	char	   *ignored;
 
 	if (vidtoken_refresh_window >= vidtoken_warn_window)
 		add(report, "settings", "warning",
@@ -147,6 +148,12 @@ check_settings(Report *report)
 		add(report, "settings", "warning",
 			"the clock stands still",
 			"Reset \"vidtoken.test_clock\": it is for tests.");
+	ignored = vidtoken_diagnose_settings();
+	if (ignored != NULL)
+		add(report, "settings", "warning",
+			psprintf("stored for the database or the role, but not in force: %s",
+					 ignored),
+			"Reconnect. A WARNING at connect tells of a name or value that is refused.");
 	if (good)
 		add(report, "settings", "ok", "no contradiction that prevents tokens", NULL);
 }
@@ -285,7 +292,7 @@ static void
 signing_key_step(void *arg)
 {
 	(void) arg;
-	vidtoken_keyring_signing_key(vidtoken_provider);
+	vidtoken_keyring_signing_key(vidtoken_provider, vidtoken_key_id);
 }
 
 static void
@@ -317,6 +324,8 @@ passes(Report *report, const char *item, VidTokenStep step, void *arg)
 	detail = error->detail_log ? error->detail_log : error->detail;
 	add(report, item, "error",
 		detail ? psprintf("%s: %s", error->message, detail) : error->message,
+		error->detail_log ?
+		"The command vidtoken-keyring keeps what holds for the file; its list command shows the keys." :
 		error->hint);
 	return false;
 }

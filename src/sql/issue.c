@@ -83,11 +83,12 @@ grant(FunctionCallInfo fcinfo, bool refresh)
 
 	vidtoken_settings_check();
 	vidtoken_keyring_refresh();
-	key = vidtoken_keyring_signing_key(provider->name);
+	key = vidtoken_keyring_signing_key(provider->name, vidtoken_key_id);
+	claims.account = pstrdup(vidtoken_account);
 	claims.key_id = pstrdup(key->kid);
 	claims.algorithm = key->algorithm->name;
 
-	/* From here on code of others may run, and replace the keyring. */
+	/* From here on code of others may run, and replace keyring and settings. */
 	vidtoken_appointment_read(appointment_id, user_id, &appointment);
 	vidtoken_policy_schedule(appointment.starts_at, appointment.duration,
 							 &schedule);
@@ -97,7 +98,6 @@ grant(FunctionCallInfo fcinfo, bool refresh)
 		vidtoken_refuse_at(reason, &schedule, now);
 	vidtoken_policy_life(&schedule, provider, now, &life);
 
-	claims.account = vidtoken_account;
 	claims.issued_at = unix_seconds(life.issued_at) - vidtoken_clock_skew;
 	claims.jti = make_jti(provider, &claims);
 
@@ -259,7 +259,8 @@ sign(const VidTokenProvider *provider, const VidTokenClaims *claims)
 	part = vidtoken_jws_end_part(&token, 0);
 	provider->write_claims(&token, claims);
 	vidtoken_jws_end_part(&token, part);
-	vidtoken_jws_sign(&token, vidtoken_keyring_signing_key(provider->name));
+	vidtoken_jws_sign(&token, vidtoken_keyring_signing_key(provider->name,
+														   claims->key_id));
 	return token.data;
 }
 

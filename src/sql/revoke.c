@@ -48,6 +48,7 @@ vidtoken_revoke(PG_FUNCTION_ARGS)
 	VidTokenOccasion occasion;
 
 	vidtoken_ledger_require();
+	vidtoken_occasion_key(appointment_id, &occasion);
 	(void) vidtoken_occasion_glimpse(appointment_id, &occasion);
 	PG_RETURN_BOOL(vidtoken_bar_participant(&occasion, vidtoken_user_key(user_id),
 											vidtoken_now()));
@@ -63,6 +64,7 @@ vidtoken_revoke_all(PG_FUNCTION_ARGS)
 	VidTokenOccasion occasion;
 
 	vidtoken_ledger_require();
+	vidtoken_occasion_key(appointment_id, &occasion);
 	(void) vidtoken_occasion_glimpse(appointment_id, &occasion);
 	PG_RETURN_INT32(vidtoken_bar_appointment(&occasion, vidtoken_now()));
 }
@@ -144,8 +146,10 @@ vidtoken_prune(PG_FUNCTION_ARGS)
 
 	forgotten = vidtoken_prune_sessions(cutoff);
 	foreach(cell, vidtoken_prune_candidates(cutoff))
+	{
 		if (is_over(lfirst(cell), cutoff))
-		forgotten += vidtoken_prune_appointment(lfirst(cell), cutoff);
+			forgotten += vidtoken_prune_appointment(lfirst(cell), cutoff);
+	}
 	PG_RETURN_INT64(forgotten + vidtoken_prune_rooms());
 }
 
@@ -154,7 +158,8 @@ vidtoken_prune(PG_FUNCTION_ARGS)
  *
  * It may have been moved since the ledger last heard of it, so the source is
  * asked, as the caller.  Not visible means gone only to a role from which
- * row-level security hides nothing; an error is no answer.
+ * nothing is hidden: not by row-level security, and not by a condition on the
+ * request in the view, which hides everything.  An error is no answer.
  */
 static bool
 is_over(const char *appointment_id, TimestampTz cutoff)
@@ -165,7 +170,8 @@ is_over(const char *appointment_id, TimestampTz cutoff)
 		return false;
 	if (occasion.visible)
 		return occasion.hard_stop < cutoff;
-	return has_bypassrls_privilege(GetUserId());
+	return has_bypassrls_privilege(GetUserId()) &&
+		vidtoken_source_shows_rows();
 }
 
 /*

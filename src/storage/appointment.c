@@ -80,7 +80,6 @@ vidtoken_occasion_read(const char *appointment_id, VidTokenOccasion *occasion)
 {
 	OccasionStep step = {.appointment_id = appointment_id,.occasion = occasion};
 
-	vidtoken_occasion_key(appointment_id, occasion);
 	read_occasion_step(&step);
 }
 
@@ -89,18 +88,16 @@ vidtoken_occasion_read(const char *appointment_id, VidTokenOccasion *occasion)
  * id; false when the source gave an error instead of an answer
  *
  * Rights, a view's function, a bad row: nothing of it may keep a bar from
- * being set.  A source that is not there at all does, because it tells the
- * ids' types.
+ * being set.  What is known of the appointment then is what it was called
+ * with, after vidtoken_occasion_key().
  */
 bool
 vidtoken_occasion_glimpse(const char *appointment_id,
 						  VidTokenOccasion *occasion)
 {
 	OccasionStep step = {.appointment_id = appointment_id,.occasion = occasion};
-	ErrorData  *error;
+	ErrorData  *error = vidtoken_guarded(read_occasion_step, &step);
 
-	vidtoken_occasion_key(appointment_id, occasion);
-	error = vidtoken_guarded(read_occasion_step, &step);
 	if (error == NULL)
 		return true;
 	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
@@ -114,6 +111,26 @@ vidtoken_occasion_glimpse(const char *appointment_id,
 	FreeErrorData(error);
 	occasion->visible = false;
 	return false;
+}
+
+/*
+ * vidtoken_source_shows_rows: does the caller see any appointment at all?
+ */
+bool
+vidtoken_source_shows_rows(void)
+{
+	VidTokenSourceEntry *entry = vidtoken_source_entry_pin();
+	char	   *query = psprintf("SELECT FROM %s LIMIT 1",
+								 entry->source.relation_name);
+	bool		shows;
+
+	vidtoken_source_entry_unpin(entry);
+	SPI_connect();
+	if (SPI_execute(query, false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the relation of setting \"vidtoken.source\"");
+	shows = SPI_processed > 0;
+	SPI_finish();
+	return shows;
 }
 
 /*
@@ -165,8 +182,10 @@ static void
 read_occasion_step(void *arg)
 {
 	OccasionStep *step = arg;
-	VidTokenSourceEntry *entry = vidtoken_source_entry_pin();
+	VidTokenSourceEntry *entry;
 
+	vidtoken_occasion_key(step->appointment_id, step->occasion);
+	entry = vidtoken_source_entry_pin();
 	PG_TRY();
 	{
 		read_occasion(entry, step->appointment_id, step->occasion);
@@ -293,7 +312,7 @@ known_role(const char *role)
 	ereport(ERROR,
 			errcode(ERRCODE_CONFIG_FILE_ERROR),
 			errmsg("unknown role in the relation of setting \"vidtoken.source\""),
-			errdetail("The role is \"%s\".", role),
+			errdetail_log("The role is \"%s\".", role),
 			errhint("Roles are host, guest and observer; NULL means guest."));
 }
 

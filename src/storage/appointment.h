@@ -45,6 +45,7 @@ extern void vidtoken_occasion_key(const char *appointment_id,
 								  VidTokenOccasion *occasion);
 extern bool vidtoken_occasion_glimpse(const char *appointment_id,
 									  VidTokenOccasion *occasion);
+extern bool vidtoken_source_shows_rows(void);
 extern char *vidtoken_user_key(const char *user_id);
 
 #endif							/* VIDTOKEN_APPOINTMENT_H */

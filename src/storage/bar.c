@@ -18,7 +18,6 @@
 #include "catalog/pg_type.h"
 #include "storage/bar.h"
 #include "storage/ledger.h"
-#include "storage/room.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -27,12 +26,14 @@ static VidTokenStatement bar_participant = {
 	" (appointment_id, user_id, hard_stop, revoked_at)"
 	" VALUES ($1, $2, " VIDTOKEN_HARD_STOP("$3") ", $4)"
 	" ON CONFLICT (appointment_id, user_id) DO UPDATE"
-	" SET revoked_at = $4 WHERE s.revoked_at IS NULL",
+	" SET revoked_at = EXCLUDED.revoked_at,"
+	" hard_stop = COALESCE(EXCLUDED.hard_stop, s.hard_stop)"
+	" WHERE s.revoked_at IS NULL",
 	.nargs = 4,
 	.types = {TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 };
 
-static VidTokenStatement look_up_bar = {
+static VidTokenStatement look_up_participant = {
 	.query = "SELECT FROM %1$s.vidtoken_session AS s" VIDTOKEN_WHERE_SESSION
 	" AND s.revoked_at IS NOT NULL",
 	.read_only = true,
@@ -65,6 +66,15 @@ static VidTokenStatement bar_appointment = {
 	" WHERE r.revoked_at IS NULL",
 	.nargs = 3,
 	.types = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+};
+
+static VidTokenStatement look_up_appointment = {
+	.query = "SELECT FROM %1$s.vidtoken_room AS r"
+	" WHERE r.appointment_id OPERATOR(pg_catalog.=) $1"
+	" AND r.revoked_at IS NOT NULL",
+	.read_only = true,
+	.nargs = 1,
+	.types = {TEXTOID},
 };
 
 static VidTokenStatement unbar_appointment = {
@@ -108,7 +118,7 @@ vidtoken_bar_participant(const VidTokenOccasion *occasion, const char *user_id,
 	SPI_connect();
 	changed = vidtoken_ledger_execute(&bar_participant, values, nulls) > 0;
 	if (!changed &&
-		vidtoken_ledger_execute_key(&look_up_bar, occasion->appointment_id,
+		vidtoken_ledger_execute_key(&look_up_participant, occasion->appointment_id,
 									user_id) == 0)
 		vidtoken_ledger_suppressed();
 	SPI_finish();
@@ -142,7 +152,6 @@ vidtoken_bar_appointment(const VidTokenOccasion *occasion, TimestampTz now)
 	Datum		values[3];
 	char		nulls[3] = {' ', ' ', occasion->visible ? ' ' : 'n'};
 	int			ended = 0;
-	bool		barred;
 
 	values[0] = CStringGetTextDatum(occasion->appointment_id);
 	values[1] = TimestampTzGetDatum(now);
@@ -151,12 +160,9 @@ vidtoken_bar_appointment(const VidTokenOccasion *occasion, TimestampTz now)
 	SPI_connect();
 	if (vidtoken_ledger_execute(&bar_appointment, values, nulls) > 0)
 		ended = counted_sessions(occasion->appointment_id);
-	else
-	{
-		vidtoken_room_state(occasion->appointment_id, &barred);
-		if (!barred)
-			vidtoken_ledger_suppressed();
-	}
+	else if (vidtoken_ledger_execute_key(&look_up_appointment,
+										 occasion->appointment_id, NULL) == 0)
+		vidtoken_ledger_suppressed();
 	SPI_finish();
 	return ended;
 }

@@ -52,6 +52,30 @@ vidtoken_diagnose_version(void)
 }
 
 /*
+ * vidtoken_diagnose_settings: names of settings that are stored for this
+ * database or role and not in force, because their name or value is refused
+ * or the session is older, or NULL
+ */
+char *
+vidtoken_diagnose_settings(void)
+{
+	return one_text("SELECT pg_catalog.string_agg(DISTINCT c.name, ', ')"
+					" FROM pg_catalog.pg_db_role_setting AS d"
+					" CROSS JOIN LATERAL (SELECT pg_catalog.split_part(u, '=', 1)"
+					" FROM pg_catalog.unnest(d.setconfig) AS u) AS c(name)"
+					" WHERE (d.setdatabase" EQUALS "0 OR d.setdatabase" EQUALS
+					"(SELECT b.oid FROM pg_catalog.pg_database AS b"
+					" WHERE b.datname" EQUALS "pg_catalog.current_database()))"
+					" AND (d.setrole" EQUALS "0 OR d.setrole" EQUALS
+					"(SELECT r.oid FROM pg_catalog.pg_roles AS r"
+					" WHERE r.rolname" EQUALS "SESSION_USER))"
+					" AND pg_catalog.starts_with(c.name, 'vidtoken.')"
+					" AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_settings AS s"
+					" WHERE s.name" EQUALS "c.name"
+					" AND s.source OPERATOR(pg_catalog.<>) 'default')", InvalidOid);
+}
+
+/*
  * vidtoken_diagnose_rls: tables with row-level security that a view reads as
  * its owner and not as the caller, or NULL
  */

@@ -12,6 +12,7 @@
 #define VIDTOKEN_DIAGNOSIS_H
 
 extern char *vidtoken_diagnose_version(void);
+extern char *vidtoken_diagnose_settings(void);
 extern char *vidtoken_diagnose_rls(Oid relation);
 extern char *vidtoken_diagnose_owner(void);
 extern char *vidtoken_diagnose_grants(void);

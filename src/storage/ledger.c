@@ -29,15 +29,23 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
 #include "compat.h"
 #include "miscadmin.h"
 #include "policy/settings.h"
 #include "storage/ledger.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -50,7 +58,10 @@ static Oid	ledger_session = InvalidOid;
 static Oid	ledger_room = InvalidOid;
 
 static Oid	ledger_owner(void);
+static void lock_ledger(bool read_only);
 static void find_ledger(void);
+static bool is_member(Oid relation, Oid extension);
+static Oid	extension_schema(Oid *extension);
 static void prepare(VidTokenStatement *statement);
 static void set_local(const char *name, const char *value);
 
@@ -106,12 +117,14 @@ uint64
 vidtoken_ledger_execute(VidTokenStatement *statement, Datum *values,
 						const char *nulls)
 {
+	Oid			owner = ledger_owner();
 	Oid			caller;
 	int			security_context;
 	int			nest_level;
 
+	lock_ledger(statement->read_only);
 	GetUserIdAndSecContext(&caller, &security_context);
-	SetUserIdAndSecContext(ledger_owner(),
+	SetUserIdAndSecContext(owner,
 						   security_context |
 						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 	nest_level = NewGUCNestLevel();
@@ -214,31 +227,89 @@ ledger_owner(void)
 }
 
 /*
+ * lock_ledger: in the modes that the statements take, and take in what other
+ * sessions did
+ *
+ * Once a plan has been found valid nothing may make it invalid: the core would
+ * analyze its text again as the owner, and a schema's name in it may belong to
+ * somebody else by then.
+ */
+static void
+lock_ledger(bool read_only)
+{
+	LockRelationOid(ledger_session, AccessShareLock);
+	LockRelationOid(ledger_room, AccessShareLock);
+	if (!read_only)
+	{
+		LockRelationOid(ledger_session, RowExclusiveLock);
+		LockRelationOid(ledger_room, RowExclusiveLock);
+	}
+	AcceptInvalidationMessages();
+}
+
+/*
  * find_ledger: in the schema of the extension, which does not move
  */
 static void
 find_ledger(void)
 {
-	Oid			schema;
-	bool		isnull;
+	Oid			extension;
+	Oid			schema = extension_schema(&extension);
 
-	ledger_session = InvalidOid;
-	if (SPI_execute("SELECT e.extnamespace FROM pg_catalog.pg_extension AS e"
-					" WHERE e.extname OPERATOR(pg_catalog.=) 'vidtoken'",
-					true, 1) != SPI_OK_SELECT || SPI_processed != 1)
+	ledger_session = get_relname_relid("vidtoken_session", schema);
+	ledger_room = get_relname_relid("vidtoken_room", schema);
+	if (!is_member(ledger_session, extension) ||
+		!is_member(ledger_room, extension))
+	{
+		ledger_session = InvalidOid;
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_TABLE),
+				errmsg("a table of extension \"vidtoken\" is not in the extension's schema"),
+				errhint("vidtoken_session and vidtoken_room belong there: move them back."));
+	}
+}
+
+/*
+ * is_member: a table that somebody else put into the schema is none of ours
+ */
+static bool
+is_member(Oid relation, Oid extension)
+{
+	return OidIsValid(relation) &&
+		getExtensionOfObject(RelationRelationId, relation) == extension;
+}
+
+/*
+ * extension_schema: read from the catalog as it is now, whatever snapshot the
+ * transaction has
+ */
+static Oid
+extension_schema(Oid *extension)
+{
+	Relation	catalog = table_open(ExtensionRelationId, AccessShareLock);
+	Oid			schema = InvalidOid;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum("vidtoken"));
+	scan = systable_beginscan(catalog, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		*extension = ((Form_pg_extension) GETSTRUCT(tuple))->oid;
+		schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+
+	if (!OidIsValid(schema))
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_OBJECT),
 				errmsg("extension \"vidtoken\" is not installed in this database"),
 				errhint("CREATE EXTENSION vidtoken."));
-	schema = DatumGetObjectId(vidtoken_ledger_value(1, &isnull));
-
-	ledger_room = get_relname_relid("vidtoken_room", schema);
-	ledger_session = get_relname_relid("vidtoken_session", schema);
-	if (!OidIsValid(ledger_room) || !OidIsValid(ledger_session))
-		ereport(ERROR,
-				errcode(ERRCODE_UNDEFINED_TABLE),
-				errmsg("a table of extension \"vidtoken\" does not exist"),
-				errhint("Drop and create the extension."));
+	return schema;
 }
 
 /*

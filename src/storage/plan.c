@@ -6,8 +6,12 @@
  * Plans are generic from the first call and kept for the session.  A function
  * or trigger inside a running statement may call us again and find the plan
  * outdated: then a new one takes its place, and the old one is freed when it
- * has come to its end.  An outdated plan is not left to the core, which would
- * analyze the same text again: a name in it may mean another table by now.
+ * has come to its end.
+ *
+ * An outdated plan is not left to the core, which would analyze the same text
+ * again: a name in it may mean another table by now.  For that the caller
+ * locks the relations, and accepts invalidations, before it asks whether the
+ * plan is valid.
  *
  * Copyright (c) 2026, the vidtoken authors
  *

@@ -18,6 +18,7 @@
 #include "access/htup_details.h"
 #include "access/relscan.h"
 #include "access/table.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
@@ -73,20 +74,29 @@ vidtoken_room_reset(const VidTokenOccasion *occasion)
  * appointment is barred
  *
  * Reads the latest committed state through the primary key, without a
- * statement of SQL: every token asks for it, and most rooms have no row.
+ * statement of SQL: every token asks for it, and most rooms have no row.  What
+ * is not in the table itself, but in a partition or on another node, it does
+ * not see: the statements on sessions ask for that too.
  */
 int
 vidtoken_room_state(const char *appointment_id, bool *barred)
 {
 	Relation	room = table_open(vidtoken_ledger_room(), AccessShareLock);
 	TupleDesc	descriptor = RelationGetDescr(room);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	int			generation = 0;
 	ScanKeyData key;
+	Snapshot	snapshot;
 	SysScanDesc scan;
 	HeapTuple	row;
 
 	*barred = false;
+	if (room->rd_rel->relkind != RELKIND_RELATION)
+	{
+		table_close(room, AccessShareLock);
+		return 0;
+	}
+
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	ScanKeyEntryInitialize(&key, 0, ROOM_APPOINTMENT_ID, BTEqualStrategyNumber,
 						   InvalidOid, C_COLLATION_OID, F_TEXTEQ,
 						   CStringGetTextDatum(appointment_id));

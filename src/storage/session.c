@@ -76,9 +76,16 @@ typedef enum SessionArgument
 	" expires_at = LEAST(GREATEST($4," \
 	" CASE WHEN s.expires_at OPERATOR(pg_catalog.>) $3 THEN s.expires_at END), $5)"
 
+/* -1 for a room that is barred, else its generation */
+#define ROOM_STATE \
+	" COALESCE((SELECT CASE WHEN r.revoked_at IS NULL THEN r.generation ELSE -1 END" \
+	" FROM %1$s.vidtoken_room AS r" \
+	" WHERE r.appointment_id OPERATOR(pg_catalog.=) $1), 0)"
+
 #define SESSION_COLUMNS \
 	" s.user_identity, s.room_name, s.generation, s.expires_at," \
-	" s.revoked_at IS NOT NULL, s.first_issued_at IS NOT NULL"
+	" s.revoked_at IS NOT NULL, s.first_issued_at IS NOT NULL," \
+	ROOM_STATE
 
 static VidTokenStatement renew = {
 	.query = "UPDATE %1$s.vidtoken_session AS s" SET_SESSION VIDTOKEN_WHERE_SESSION
@@ -112,7 +119,9 @@ static VidTokenStatement move = {
 
 static VidTokenStatement look_up = {
 	.query = "SELECT" SESSION_COLUMNS
-	" FROM %1$s.vidtoken_session AS s" VIDTOKEN_WHERE_SESSION,
+	" FROM (SELECT 1) AS one LEFT JOIN %1$s.vidtoken_session AS s"
+	" ON s.appointment_id OPERATOR(pg_catalog.=) $1"
+	" AND s.user_id OPERATOR(pg_catalog.=) $2",
 	.read_only = true,
 	.nargs = 2,
 	.types = {TEXTOID, TEXTOID},
@@ -122,8 +131,6 @@ static void fill_arguments(const VidTokenSessionEntry *entry,
 						   Datum *values, char *nulls);
 static bool fetch_session(VidTokenSession *session,
 						  const VidTokenAppointment *appointment);
-static void add_room_state(VidTokenSession *session,
-						   const VidTokenAppointment *appointment);
 
 /*
  * vidtoken_session_renew: write the next token's times into the session's row
@@ -213,15 +220,11 @@ vidtoken_session_read(const VidTokenAppointment *appointment,
 	MemoryContext caller = CurrentMemoryContext;
 	bool		found;
 
-	memset(session, 0, sizeof(*session));
 	SPI_connect();
-	found = vidtoken_ledger_execute_key(&look_up, appointment->appointment_id,
-										appointment->user_id) > 0;
+	vidtoken_ledger_execute_key(&look_up, appointment->appointment_id,
+								appointment->user_id);
 	MemoryContextSwitchTo(caller);
-	if (found)
-		found = fetch_session(session, appointment);
-	else
-		add_room_state(session, appointment);
+	found = fetch_session(session, appointment);
 	SPI_finish();
 	return found;
 }
@@ -258,8 +261,8 @@ fill_arguments(const VidTokenSessionEntry *entry, Datum *values, char *nulls)
 }
 
 /*
- * fetch_session: SESSION_COLUMNS of the first row, and the state of the room;
- * false for a bar that came before any session
+ * fetch_session: SESSION_COLUMNS of the first row; false when there is no
+ * session, or only a bar that came before one
  */
 static bool
 fetch_session(VidTokenSession *session, const VidTokenAppointment *appointment)
@@ -267,32 +270,28 @@ fetch_session(VidTokenSession *session, const VidTokenAppointment *appointment)
 	bool		isnull;
 	Datum		value;
 	bool		issued;
+	bool		barred;
+	int			state;
+	int			generation;
 
 	session->user_identity = vidtoken_ledger_text(0, 1);
 	session->room_name = vidtoken_ledger_text(0, 2);
-	session->generation = DatumGetInt32(vidtoken_ledger_value(3, &isnull));
-	value = vidtoken_ledger_value(4, &isnull);
-	session->expires_at = isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
+	value = vidtoken_ledger_value(3, &isnull);
+	session->generation = isnull ? -1 : DatumGetInt32(value);
 	session->revoked = DatumGetBool(vidtoken_ledger_value(5, &isnull));
 	issued = DatumGetBool(vidtoken_ledger_value(6, &isnull));
+	value = vidtoken_ledger_value(4, &isnull);
+	if (isnull && issued)
+		vidtoken_ledger_suppressed();
+	session->expires_at = issued ? DatumGetTimestampTz(value) : DT_NOBEGIN;
 
-	add_room_state(session, appointment);
+	/*
+	 * The statement saw the room as it was before it waited for the row.  A
+	 * bar of the appointment or a reset may have committed meanwhile.
+	 */
+	state = DatumGetInt32(vidtoken_ledger_value(7, &isnull));
+	generation = vidtoken_room_state(appointment->appointment_id, &barred);
+	session->revoked |= barred || state < 0;
+	session->room_generation = Max(generation, state);
 	return issued;
-}
-
-/*
- * add_room_state: as it is now, after the session's row is ours
- *
- * Not a part of the statements above: while they wait for the row, a bar of
- * the whole appointment or a reset may commit.
- */
-static void
-add_room_state(VidTokenSession *session,
-			   const VidTokenAppointment *appointment)
-{
-	bool		barred;
-
-	session->room_generation = vidtoken_room_state(appointment->appointment_id,
-												   &barred);
-	session->revoked |= barred;
 }

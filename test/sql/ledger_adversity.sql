@@ -2,7 +2,7 @@
 \i test/setup.sql
 -- What others do to the ledger, the keyring and the source, by mistake or by
 -- intent: no call crashes, nobody gains a right, and a bar holds.
-SELECT plan(42);
+SELECT plan(46);
 
 -- settings that a function or trigger of the script may change
 CREATE FUNCTION clinic.swap_keyring(path text) RETURNS boolean
@@ -113,6 +113,30 @@ SELECT is(vidtoken.vidtoken_prune(), 0::bigint, 'a row that cannot be read is no
 UPDATE clinic.appointments SET starts_at = '2026-03-02 10:00+00', minutes = 60 WHERE id IN (30, 47);
 SELECT is(vidtoken.vidtoken_prune(), 2::bigint, 'when they are over, they are forgotten');
 SELECT FROM pg_temp.clock(0);
+
+-- a view that hides rows by a condition of its own hides them from everyone
+CREATE VIEW clinic.claimed AS
+SELECT * FROM clinic.video_source
+ WHERE user_id = (nullif(current_setting('request.jwt.claims', true), '')::json ->> 'sub')::integer;
+SELECT FROM vidtoken.vidtoken_issue(47, 2);
+SELECT FROM vidtoken.vidtoken_revoke(47, 2);
+SELECT FROM pg_temp.clock(60 * 24 * 40);
+SET LOCAL vidtoken.source = 'clinic.claimed';
+SELECT is(vidtoken.vidtoken_prune(), 0::bigint, 'who sees no appointment at all forgets no bar');
+SET LOCAL vidtoken.source = 'clinic.video_source';
+-- nor does an id that the source's column could not hold
+UPDATE vidtoken.vidtoken_session SET appointment_id = 'abc' WHERE user_id = '2';
+SELECT is(vidtoken.vidtoken_prune(), 0::bigint, 'an id that means nothing any more is kept, and no error');
+UPDATE vidtoken.vidtoken_session SET appointment_id = '77' WHERE appointment_id = 'abc';
+SELECT is(vidtoken.vidtoken_prune(), 1::bigint, 'an appointment that is gone is forgotten');
+SELECT FROM pg_temp.clock(0);
+SELECT FROM vidtoken.vidtoken_issue(47, 2);
+UPDATE clinic.appointments SET starts_at = starts_at + interval '40 days' WHERE id = 47;
+SELECT FROM vidtoken.vidtoken_revoke(47, 2);
+SELECT is(hard_stop, '2026-04-11 13:00+00', 'a bar knows when its appointment is over now')
+  FROM vidtoken.vidtoken_session WHERE appointment_id = '47';
+SELECT FROM vidtoken.vidtoken_reinstate(47, 2);
+UPDATE clinic.appointments SET starts_at = starts_at - interval '40 days' WHERE id = 47;
 
 -- a room name that the source takes back
 ALTER TABLE clinic.participants ADD room_name text;

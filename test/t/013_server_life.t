@@ -87,6 +87,8 @@ like(''.join(session.notices), r'WARNING:.*vidtoken\.max_ttl',
 session.close()
 rows(clinic.admin, 'DROP DATABASE ' + bare)
 
+IGNORED = ("SELECT message FROM vidtoken.vidtoken_check() "
+           "WHERE message LIKE 'stored%'")
 for setting, mistyped, default in (
         ('max_ttl', '4 hrs', '4h'), ('expiry_anchor', 'isue', 'issue'),
         ('buffer_before', '-5min', '15min'),
@@ -101,10 +103,13 @@ for setting, mistyped, default in (
           'a mistyped stored %s falls back to the default' % setting)
     like(run.stderr.decode(), r'(?m)^WARNING:.*"vidtoken\.%s"' % setting,
          'with a WARNING')
+    like(psql(IGNORED).stdout.decode(), r'not in force: vidtoken\.%s$' % setting,
+         'vidtoken_check() tells as well')
     rows(clinic.admin, 'ALTER DATABASE %s RESET vidtoken.%s'
          % (clinic.name, setting))
 run = psql('SHOW vidtoken.max_ttl')
 equal(run.stderr.decode(), '', 'and none when it is right again')
+equal(psql(IGNORED).stdout.decode(), '', 'nor does vidtoken_check() tell of one')
 
 rows(watcher, "SET vidtoken.max_ttl = '2h'")
 equal(str(value(watcher, "SELECT vidtoken.vidtoken_ttl('300 minutes')")),

@@ -352,4 +352,72 @@ equal([(row[0], row[3]) for row in ledger(id)],
       [(str(user), 50) for user in users], 'and every call is counted')
 equal(len({row[1] for row in ledger(id)}), 1, 'and all are in one room')
 
+#
+# The extension's schema is renamed while a call is on its way, and its old
+# name taken by the caller: what the ledger's owner runs stays the ledger's
+#
+
+id = appointment()
+name = clinic.create_role('mallory')
+rows(watcher, 'GRANT CREATE ON DATABASE %s TO %s' % (clinic.name, name))
+rows(watcher, 'GRANT USAGE ON SCHEMA vidtoken, clinic TO %s' % name)
+rows(watcher, 'GRANT SELECT ON clinic.video_source TO %s' % name)
+rows(watcher, 'GRANT EXECUTE ON FUNCTION vidtoken.vidtoken_issue('
+     'vidtoken.vidtoken_id, vidtoken.vidtoken_id) TO %s' % name)
+mallory = clinic.connect(name)
+rows(mallory, """
+CREATE FUNCTION pg_temp.call(id int, seconds float8) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE room text; n int;
+BEGIN
+    SELECT count(*) INTO n FROM clinic.video_source
+     WHERE appointment_id = id AND user_id = 2;
+    PERFORM pg_catalog.pg_sleep(seconds);
+    SELECT g.room_name INTO room FROM vidtoken.vidtoken_issue(id, 2) AS g;
+    RETURN room;
+END $$""")
+room = [value(mallory, 'SELECT pg_temp.call(%s, 0)', (id,))
+        for call in range(7)][-1]
+under_way = Call(mallory, 'SELECT pg_temp.call(%s, 3)', (id,))
+wait_until(lambda: value(watcher, "SELECT wait_event = 'PgSleep' FROM "
+                         'pg_stat_activity WHERE pid = %s',
+                         (mallory.get_backend_pid(),)))
+rows(watcher, 'ALTER SCHEMA vidtoken RENAME TO renamed')
+evil = clinic.connect(name)
+rows(evil, """
+CREATE SCHEMA vidtoken;
+CREATE TABLE vidtoken.vidtoken_session (LIKE renamed.vidtoken_session);
+CREATE TABLE vidtoken.vidtoken_room (LIKE renamed.vidtoken_room);
+CREATE TABLE vidtoken.ran_as (who name);
+CREATE FUNCTION vidtoken.trap() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO vidtoken.ran_as VALUES (current_user);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER trap BEFORE INSERT OR UPDATE ON vidtoken.vidtoken_session
+    FOR EACH ROW EXECUTE FUNCTION vidtoken.trap()""".replace(
+        '(LIKE renamed.vidtoken_session)', '(%s)' % ', '.join(
+            '%s %s' % row for row in rows(watcher, """
+SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
+ WHERE attrelid = 'renamed.vidtoken_session'::regclass AND attnum > 0
+ ORDER BY attnum"""))).replace(
+        '(LIKE renamed.vidtoken_room)',
+        '(appointment_id text, generation int, hard_stop timestamptz, '
+        'revoked_at timestamptz)') + """;
+INSERT INTO vidtoken.vidtoken_session (appointment_id, user_id, room_name,
+    user_identity, generation, issue_count, refresh_count, first_issued_at)
+VALUES ('%s', '2', 'evil', 'evil', 0, 0, 0, now())""" % id)
+under_way.end()
+equal(rows(watcher, 'SELECT who FROM vidtoken.ran_as WHERE who <> %s',
+           (name,)), [],
+      'nothing of the caller\'s runs as the owner of the ledger')
+ok(under_way.result in (None, [(room,)]),
+   'the call ends with the room of the ledger, or not at all')
+equal(value(watcher, 'SELECT issue_count FROM renamed.vidtoken_sessions '
+            'WHERE appointment_id = %s', (str(id),)),
+      7 + (under_way.result is not None), 'and is counted where it belongs')
+rows(watcher, 'DROP SCHEMA vidtoken CASCADE')
+rows(watcher, 'ALTER SCHEMA renamed RENAME TO vidtoken')
+equal(issue(a, id)[0], room, 'other sessions find the ledger again')
+
 done_testing()
