@@ -30,9 +30,12 @@ typedef struct OccasionStep
 	VidTokenOccasion *occasion;
 } OccasionStep;
 
+static char *spell_id(const char *id, bool is_user);
+static void read_occasion_step(void *arg);
 static void read_participant(VidTokenSourceEntry *entry,
 							 const char *appointment_id,
-							 const char *user_id, VidTokenAppointment *appointment);
+							 const char *user_id,
+							 VidTokenAppointment *appointment);
 static void read_row(VidTokenSourceEntry *entry,
 					 VidTokenAppointment *appointment);
 static void read_times(HeapTuple row, TimestampTz *starts_at, int64 *duration);
@@ -41,8 +44,6 @@ static void read_occasion(VidTokenSourceEntry *entry,
 						  const char *appointment_id,
 						  VidTokenOccasion *occasion);
 static void add_row(VidTokenOccasion *occasion, HeapTuple row);
-static char *spell_id(const char *id, bool is_user);
-static void read_occasion_step(void *arg);
 static Datum column_datum(HeapTuple row, int column, bool *isnull);
 static char *column_text(HeapTuple row, int column);
 
@@ -114,26 +115,6 @@ vidtoken_occasion_glimpse(const char *appointment_id,
 }
 
 /*
- * vidtoken_source_shows_rows: does the caller see any appointment at all?
- */
-bool
-vidtoken_source_shows_rows(void)
-{
-	VidTokenSourceEntry *entry = vidtoken_source_entry_pin();
-	char	   *query = psprintf("SELECT FROM %s LIMIT 1",
-								 entry->source.relation_name);
-	bool		shows;
-
-	vidtoken_source_entry_unpin(entry);
-	SPI_connect();
-	if (SPI_execute(query, false, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the relation of setting \"vidtoken.source\"");
-	shows = SPI_processed > 0;
-	SPI_finish();
-	return shows;
-}
-
-/*
  * vidtoken_occasion_key: the canonical id alone
  *
  * Raises PT404 when it is malformed.
@@ -154,6 +135,26 @@ char *
 vidtoken_user_key(const char *user_id)
 {
 	return spell_id(user_id, true);
+}
+
+/*
+ * vidtoken_source_shows_rows: does the caller see any appointment at all?
+ */
+bool
+vidtoken_source_shows_rows(void)
+{
+	VidTokenSourceEntry *entry = vidtoken_source_entry_pin();
+	char	   *query = psprintf("SELECT FROM %s LIMIT 1",
+								 entry->source.relation_name);
+	bool		shows;
+
+	vidtoken_source_entry_unpin(entry);
+	SPI_connect();
+	if (SPI_execute(query, false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the relation of setting \"vidtoken.source\"");
+	shows = SPI_processed > 0;
+	SPI_finish();
+	return shows;
 }
 
 static char *
