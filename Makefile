@@ -19,6 +19,7 @@ OBJS = \
 	src/ground/json_reader.o \
 	src/ground/json_value.o \
 	src/ground/json_writer.o \
+	src/policy/key_set.o \
 	src/policy/keyring.o \
 	src/policy/keyring_file.o \
 	src/policy/policy.o \

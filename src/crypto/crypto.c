@@ -3,8 +3,6 @@
  * crypto.c
  *	  the cryptography that vidtoken takes from OpenSSL
  *
- * The one file that includes OpenSSL's headers and knows its versions.
- *
  * A handle lives in a struct of ours that carries its own callback of the
  * memory context: it is registered before the handle exists, so that success,
  * error and a caught subtransaction release it alike.  Secrets are wiped the
@@ -17,23 +15,14 @@
  */
 #include "postgres.h"
 
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include "compat.h"
 #include "crypto/crypto.h"
-
-#if OPENSSL_VERSION_NUMBER >= 0x30000000L
-typedef EVP_MAC_CTX MacContext;
-#else
-typedef HMAC_CTX MacContext;
-#endif
+#include "crypto/openssl.h"
 
 struct VidTokenMac
 {
 	MemoryContextCallback callback;
-	MacContext *context;		/* has the key and no data */
+	VidTokenMacContext *context;	/* has the key and no data */
 	bool		starts_again;	/* see check_restart() */
 };
 
@@ -46,7 +35,6 @@ typedef struct Secret
 
 static void free_mac(void *arg);
 static void wipe_secret(void *arg);
-static MacContext *load_key(const char *digest, const uint8 *key, Size length);
 static void check_restart(VidTokenMac *mac);
 static bool compute(VidTokenMac *mac, const void *data, Size length,
 					uint8 *result, size_t *result_length);
@@ -68,7 +56,7 @@ vidtoken_mac_create(const char *digest, const uint8 *key, Size length)
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &mac->callback);
 
 	ERR_clear_error();
-	mac->context = load_key(digest, key, length);
+	mac->context = vidtoken_openssl_mac_new(digest, key, length);
 	if (mac->context == NULL)
 		raise_openssl_error("could not load key");
 	check_restart(mac);
@@ -141,40 +129,18 @@ raise_openssl_error(const char *message)
 			errmsg("%s: %s", message, reason ? reason : "unknown reason"));
 }
 
-#if OPENSSL_VERSION_NUMBER >= 0x30000000L
-
-static MacContext *
-load_key(const char *digest, const uint8 *key, Size length)
-{
-	EVP_MAC    *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	MacContext *context = mac ? EVP_MAC_CTX_new(mac) : NULL;
-	OSSL_PARAM	params[] = {
-		OSSL_PARAM_utf8_string("digest", unconstify(char *, digest), 0),
-		OSSL_PARAM_END
-	};
-
-	/* The context keeps its own reference. */
-	EVP_MAC_free(mac);
-	if (context != NULL && !EVP_MAC_init(context, key, length, params))
-	{
-		EVP_MAC_CTX_free(context);
-		return NULL;
-	}
-	return context;
-}
-
 /*
- * check_restart: does EVP_MAC_init() without a key start again with the one
- * it has?
+ * check_restart: does a context start again with the key that it has?
  *
- * Before 3.0.3 it did nothing and reported success, so that every HMAC but
- * the first was wrong.  The library in use need not be the one that we were
- * compiled with: it is asked, on a copy, by computing the same twice.
+ * Before 3.0.3 EVP_MAC_init() without a key did nothing and reported success,
+ * so that every HMAC but the first was wrong.  The library in use need not be
+ * the one that we were compiled with: it is asked, on a copy, by computing the
+ * same twice.
  */
 static void
 check_restart(VidTokenMac *mac)
 {
-	VidTokenMac copy = {.context = EVP_MAC_CTX_dup(mac->context),
+	VidTokenMac copy = {.context = vidtoken_openssl_mac_copy(mac->context),
 	.starts_again = true};
 	uint8		first[VIDTOKEN_MAX_MAC_LENGTH];
 	uint8		second[VIDTOKEN_MAX_MAC_LENGTH];
@@ -184,7 +150,7 @@ check_restart(VidTokenMac *mac)
 		compute(&copy, "vidtoken", 8, first, &length) &&
 		compute(&copy, "vidtoken", 8, second, &length) &&
 		memcmp(first, second, length) == 0;
-	EVP_MAC_CTX_free(copy.context);
+	vidtoken_openssl_mac_free(copy.context);
 	ERR_clear_error();
 }
 
@@ -195,19 +161,19 @@ static bool
 compute(VidTokenMac *mac, const void *data, Size length, uint8 *result,
 		size_t *result_length)
 {
-	MacContext *context = mac->context;
+	VidTokenMacContext *context = mac->context;
 	bool		done;
 
 	if (mac->starts_again)
-		done = EVP_MAC_init(context, NULL, 0, NULL);
+		done = vidtoken_openssl_mac_restart(context);
 	else
-		done = (context = EVP_MAC_CTX_dup(context)) != NULL;
+		done = (context = vidtoken_openssl_mac_copy(context)) != NULL;
 
-	done = done && EVP_MAC_update(context, data, length) &&
-		EVP_MAC_final(context, result, result_length, VIDTOKEN_MAX_MAC_LENGTH);
-
+	done = done && vidtoken_openssl_mac_finish(context, data, length, result,
+											   result_length,
+											   VIDTOKEN_MAX_MAC_LENGTH);
 	if (!mac->starts_again)
-		EVP_MAC_CTX_free(context);
+		vidtoken_openssl_mac_free(context);
 	return done;
 }
 
@@ -216,54 +182,6 @@ free_mac(void *arg)
 {
 	VidTokenMac *mac = arg;
 
-	EVP_MAC_CTX_free(mac->context);
+	vidtoken_openssl_mac_free(mac->context);
 	mac->context = NULL;
 }
-
-#else							/* OpenSSL 1.1.1 */
-
-static MacContext *
-load_key(const char *digest, const uint8 *key, Size length)
-{
-	MacContext *context = HMAC_CTX_new();
-
-	if (context != NULL &&
-		!HMAC_Init_ex(context, key, length, EVP_get_digestbyname(digest), NULL))
-	{
-		HMAC_CTX_free(context);
-		return NULL;
-	}
-	return context;
-}
-
-static void
-check_restart(VidTokenMac *mac)
-{
-	mac->starts_again = true;
-}
-
-/* Without a key, HMAC_Init_ex() starts again with the one it has. */
-static bool
-compute(VidTokenMac *mac, const void *data, Size length, uint8 *result,
-		size_t *result_length)
-{
-	MacContext *context = mac->context;
-	unsigned int written = 0;
-	bool		done = HMAC_Init_ex(context, NULL, 0, NULL, NULL) &&
-	HMAC_Update(context, data, length) &&
-	HMAC_Final(context, result, &written);
-
-	*result_length = written;
-	return done;
-}
-
-static void
-free_mac(void *arg)
-{
-	VidTokenMac *mac = arg;
-
-	HMAC_CTX_free(mac->context);
-	mac->context = NULL;
-}
-
-#endif

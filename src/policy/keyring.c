@@ -23,35 +23,19 @@
 
 #include <time.h>
 
-#include "nodes/pg_list.h"
+#include "policy/key_set.h"
 #include "policy/keyring.h"
-#include "policy/keyring_file.h"
 #include "policy/settings.h"
 #include "utils/memutils.h"
 
-/* All of it lives in its own context, together with the keys' handles. */
-typedef struct Keyring
-{
-	MemoryContext context;
-	List	   *keys;			/* of VidTokenKey */
-} Keyring;
-
-static Keyring *keyring = NULL;
-
-/* the last look at the file, whether or not it made a keyring */
-static char *looked_path = NULL;
+static VidTokenKeySet *keyring = NULL;	/* the keys in force */
+static VidTokenKeySet *latest = NULL;	/* the last look, maybe a failure */
 static int64 looked_at;			/* seconds of the monotonic clock */
-static VidTokenFileState looked_state;
-static char *failure = NULL;	/* why the file of looked_path has no keyring */
 
 static List *current_keys(void);
 static bool looked_lately(void);
+static bool is_latest_path(void);
 static void look(void);
-static Keyring *load(const char *path, VidTokenFileState *state,
-					 const char **reason);
-static List *parse_keys(const VidTokenJson *json, const char **reason);
-static const char *check_keys(const List *keys);
-static void remember(char **variable, const char *value);
 
 /*
  * vidtoken_keyring_refresh: see to it that the keys are those of the file
@@ -149,12 +133,10 @@ vidtoken_keyring_get(int index)
 const char *
 vidtoken_keyring_problem(void)
 {
-	VidTokenFileState state;
-	const char *reason = NULL;
-	Keyring    *loaded = load(vidtoken_keyring, &state, &reason);
+	VidTokenKeySet *set = vidtoken_key_set_load(vidtoken_keyring);
+	const char *reason = set->reason ? pstrdup(set->reason) : NULL;
 
-	if (loaded != NULL)
-		MemoryContextDelete(loaded->context);
+	MemoryContextDelete(set->context);
 	return reason;
 }
 
@@ -170,7 +152,8 @@ current_keys(void)
 				errcode(ERRCODE_CONFIG_FILE_ERROR),
 				errmsg("could not use the keyring of setting \"vidtoken.keyring\""),
 				errdetail_log("File \"%s\": %s.", vidtoken_keyring,
-							  failure ? failure : "it was not read"),
+							  latest && latest->reason ? latest->reason :
+							  "it was not read"),
 				errhint("SELECT * FROM vidtoken_check() tells the reason."));
 	return keyring->keys;
 }
@@ -184,11 +167,16 @@ looked_lately(void)
 	struct timespec clock;
 
 	clock_gettime(CLOCK_MONOTONIC, &clock);
-	if (looked_path != NULL && strcmp(looked_path, vidtoken_keyring) == 0 &&
-		clock.tv_sec == looked_at)
+	if (is_latest_path() && clock.tv_sec == looked_at)
 		return true;
 	looked_at = clock.tv_sec;
 	return false;
+}
+
+static bool
+is_latest_path(void)
+{
+	return latest != NULL && strcmp(latest->path, vidtoken_keyring) == 0;
 }
 
 /*
@@ -197,148 +185,27 @@ looked_lately(void)
 static void
 look(void)
 {
-	bool		same_path = looked_path != NULL &&
-	strcmp(looked_path, vidtoken_keyring) == 0;
-	VidTokenFileState state;
-	Keyring    *loaded;
-	const char *reason = NULL;
+	bool		same_path = is_latest_path();
+	VidTokenKeySet *outdated = latest;
+	VidTokenKeySet *set;
 
-	if (same_path && vidtoken_keyring_file_state(vidtoken_keyring, &state) &&
-		memcmp(&state, &looked_state, sizeof(state)) == 0)
+	if (same_path && vidtoken_key_set_is_current(latest))
 		return;
 
-	loaded = load(vidtoken_keyring, &state, &reason);
+	set = vidtoken_key_set_load(vidtoken_keyring);
+	MemoryContextSetParent(set->context, TopMemoryContext);
+	latest = set;
+	if (outdated != NULL && outdated != keyring)
+		MemoryContextDelete(outdated->context);
 
-	if (loaded == NULL && same_path && keyring != NULL)
+	if (set->reason != NULL && same_path && keyring != NULL)
 	{
-		/* Once for each state of the file, not once a second. */
-		if (memcmp(&state, &looked_state, sizeof(state)) != 0)
-			ereport(LOG_SERVER_ONLY,
-					errmsg("could not use the new keyring of setting \"vidtoken.keyring\", the keys in force stay"),
-					errdetail("File \"%s\": %s.", vidtoken_keyring, reason));
-		looked_state = state;
+		ereport(LOG_SERVER_ONLY,
+				errmsg("could not use the new keyring of setting \"vidtoken.keyring\", the keys in force stay"),
+				errdetail("File \"%s\": %s.", vidtoken_keyring, set->reason));
 		return;
 	}
-
 	if (keyring != NULL)
 		MemoryContextDelete(keyring->context);
-	keyring = loaded;
-	looked_state = state;
-	remember(&looked_path, vidtoken_keyring);
-	remember(&failure, reason);
-}
-
-/*
- * load: read and parse a file into a keyring of its own
- *
- * Scratch memory is wiped before this returns, or with the caller's context
- * when an error is raised.
- */
-static Keyring *
-load(const char *path, VidTokenFileState *state, const char **reason)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext context = AllocSetContextCreate(caller, "vidtoken keyring",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext scratch = AllocSetContextCreate(context, "vidtoken keyring file",
-												  ALLOCSET_DEFAULT_SIZES);
-	Keyring    *result = MemoryContextAllocZero(context, sizeof(Keyring));
-	List	   *keys = NIL;
-	VidTokenJson *json;
-	char	   *text;
-	int			length;
-
-	MemoryContextSwitchTo(scratch);
-	text = vidtoken_keyring_file_read(path, &length, state, reason);
-	json = text ? vidtoken_json_parse(text, length, reason) : NULL;
-	MemoryContextSwitchTo(context);
-	if (json != NULL)
-	{
-		keys = parse_keys(json, reason);
-		if (*reason == NULL)
-			*reason = check_keys(keys);
-	}
-	MemoryContextSwitchTo(caller);
-
-	if (*reason != NULL)
-	{
-		*reason = pstrdup(*reason);
-		MemoryContextDelete(context);
-		return NULL;
-	}
-	result->context = context;
-	result->keys = keys;
-	MemoryContextDelete(scratch);
-	MemoryContextSetParent(context, TopMemoryContext);
-	return result;
-}
-
-/*
- * parse_keys: RFC 7517, section 5; one unusable key spoils the set, so that
- * a mistake is found when it is made and not when the key is needed
- */
-static List *
-parse_keys(const VidTokenJson *json, const char **reason)
-{
-	VidTokenJsonNode node;
-	List	   *keys = NIL;
-
-	node = vidtoken_json_member(json, VIDTOKEN_JSON_ROOT, "keys");
-	if (node == VIDTOKEN_JSON_NONE ||
-		vidtoken_json_type(json, node) != VIDTOKEN_JSON_ARRAY)
-	{
-		*reason = "it is not a JWK Set: it has no array \"keys\"";
-		return NIL;
-	}
-	for (node = vidtoken_json_first(json, node); node != VIDTOKEN_JSON_NONE;
-		 node = vidtoken_json_next(json, node))
-	{
-		VidTokenKey *key = vidtoken_jwk_parse(json, node, reason);
-
-		if (key == NULL)
-			return NIL;
-		keys = lappend(keys, key);
-	}
-	return keys;
-}
-
-/*
- * check_keys: what must hold for the keys together
- */
-static const char *
-check_keys(const List *keys)
-{
-	int			name_keys = 0;
-	ListCell   *a;
-	ListCell   *b;
-
-	foreach(a, keys)
-	{
-		const VidTokenKey *key = lfirst(a);
-
-		if (key->use == VIDTOKEN_USE_NAME)
-			name_keys++;
-		foreach(b, keys)
-		{
-			const VidTokenKey *other = lfirst(b);
-
-			if (other == key)
-				break;
-			if (strcmp(other->kid, key->kid) == 0)
-				return psprintf("two keys have the kid \"%s\"", key->kid);
-		}
-	}
-	if (name_keys == 0)
-		return "it has no key with vidtoken_use \"name\" (vidtoken-keyring add makes one)";
-	if (name_keys > 1)
-		return "it has more than one key with vidtoken_use \"name\"";
-	return NULL;
-}
-
-static void
-remember(char **variable, const char *value)
-{
-	if (*variable != NULL)
-		pfree(*variable);
-	*variable = value ? MemoryContextStrdup(TopMemoryContext, value) : NULL;
+	keyring = set->reason == NULL ? set : NULL;
 }

@@ -27,18 +27,16 @@ static const char *judge(const struct stat *st);
 static char *read_all(int fd, int expected, int *length, const char **reason);
 
 /*
- * vidtoken_keyring_file_state: a cheap look; false when there is no file
+ * vidtoken_keyring_file_state: a cheap look; zeros when there is no file
  */
-bool
+void
 vidtoken_keyring_file_state(const char *path, VidTokenFileState *state)
 {
 	struct stat st;
 
 	memset(state, 0, sizeof(*state));
-	if (stat(path, &st) != 0)
-		return false;
-	set_state(state, &st);
-	return true;
+	if (stat(path, &st) == 0)
+		set_state(state, &st);
 }
 
 /*
@@ -46,7 +44,8 @@ vidtoken_keyring_file_state(const char *path, VidTokenFileState *state)
  * the current context
  *
  * Returns NULL with a reason when it cannot be opened or trusted; "state" is
- * that of the descriptor.  O_NONBLOCK: a FIFO must not stop the backend.
+ * that of the descriptor where there is one.  O_NONBLOCK: a FIFO must not stop
+ * the backend.
  */
 char *
 vidtoken_keyring_file_read(const char *path, int *length,
@@ -56,9 +55,13 @@ vidtoken_keyring_file_read(const char *path, int *length,
 	struct stat st;
 	char	   *text = NULL;
 
+	/* strerror() comes first: a look at the path changes errno. */
 	memset(state, 0, sizeof(*state));
 	if (fd < 0 || fstat(fd, &st) != 0)
+	{
 		*reason = psprintf("could not open file: %s", strerror(errno));
+		vidtoken_keyring_file_state(path, state);
+	}
 	else
 	{
 		set_state(state, &st);

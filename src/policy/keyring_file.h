@@ -23,7 +23,7 @@ typedef struct VidTokenFileState
 	struct timespec changed;
 } VidTokenFileState;
 
-extern bool vidtoken_keyring_file_state(const char *path,
+extern void vidtoken_keyring_file_state(const char *path,
 										VidTokenFileState *state);
 extern char *vidtoken_keyring_file_read(const char *path, int *length,
 										VidTokenFileState *state,
