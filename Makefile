@@ -12,7 +12,10 @@ OBJS = \
 	src/vidtoken.o \
 	src/crypto/crypto.o \
 	src/crypto/jwk.o \
+	src/crypto/jwk_load.o \
 	src/crypto/jws.o \
+	src/crypto/pkey.o \
+	src/crypto/pkey_load.o \
 	src/ground/base64url.o \
 	src/ground/guarded.o \
 	src/ground/json_escape.o \
@@ -27,6 +30,8 @@ OBJS = \
 	src/policy/request_user.o \
 	src/policy/room_name.o \
 	src/policy/settings.o \
+	src/provider/jwt.o \
+	src/provider/livekit.o \
 	src/provider/provider.o \
 	src/provider/twilio.o \
 	src/sql/argument.o \

@@ -38,7 +38,6 @@ static void wipe_secret(void *arg);
 static void check_restart(VidTokenMac *mac);
 static bool compute(VidTokenMac *mac, const void *data, Size length,
 					uint8 *result, size_t *result_length);
-pg_noreturn static void raise_openssl_error(const char *message);
 
 /*
  * vidtoken_mac_create: load an HMAC key
@@ -58,7 +57,7 @@ vidtoken_mac_create(const char *digest, const uint8 *key, Size length)
 	ERR_clear_error();
 	mac->context = vidtoken_openssl_mac_new(digest, key, length);
 	if (mac->context == NULL)
-		raise_openssl_error("could not load key");
+		vidtoken_raise_openssl_error("could not load key");
 	check_restart(mac);
 	return mac;
 }
@@ -75,8 +74,25 @@ vidtoken_mac_compute(VidTokenMac *mac, const void *data, Size length,
 
 	ERR_clear_error();
 	if (!compute(mac, data, length, result, &result_length))
-		raise_openssl_error("could not sign token");
+		vidtoken_raise_openssl_error("could not compute HMAC");
 	return (int) result_length;
+}
+
+/*
+ * vidtoken_mac_verify: is this the HMAC of the data?
+ *
+ * The comparison takes as long for a nearly right one as for a wrong one.
+ */
+bool
+vidtoken_mac_verify(VidTokenMac *mac, const void *data, Size length,
+					const uint8 *signature, int signature_length)
+{
+	uint8		expected[VIDTOKEN_MAX_MAC_LENGTH];
+	int			expected_length = vidtoken_mac_compute(mac, data, length,
+													   expected);
+
+	return signature_length == expected_length &&
+		CRYPTO_memcmp(signature, expected, expected_length) == 0;
 }
 
 /*
@@ -114,12 +130,12 @@ wipe_secret(void *arg)
 }
 
 /*
- * raise_openssl_error: end with the first reason in OpenSSL's queue
+ * vidtoken_raise_openssl_error: end with the first reason in OpenSSL's queue
  *
  * The queue is left empty: the server's own TLS code reads it too.
  */
-static void
-raise_openssl_error(const char *message)
+void
+vidtoken_raise_openssl_error(const char *message)
 {
 	const char *reason = ERR_reason_error_string(ERR_get_error());
 

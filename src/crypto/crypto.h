@@ -11,6 +11,8 @@
 #ifndef VIDTOKEN_CRYPTO_H
 #define VIDTOKEN_CRYPTO_H
 
+#include "compat.h"
+
 #define VIDTOKEN_MAX_MAC_LENGTH		64
 
 /* an HMAC with its key loaded */
@@ -21,7 +23,12 @@ extern VidTokenMac *vidtoken_mac_create(const char *digest,
 extern int	vidtoken_mac_compute(VidTokenMac *mac, const void *data,
 								 Size length, uint8 *result);
 
+extern bool vidtoken_mac_verify(VidTokenMac *mac, const void *data,
+								Size length, const uint8 *signature,
+								int signature_length);
+
 extern void *vidtoken_secret_alloc(Size size);
 extern const char *vidtoken_crypto_version(void);
+pg_noreturn extern void vidtoken_raise_openssl_error(const char *message);
 
 #endif							/* VIDTOKEN_CRYPTO_H */

@@ -15,11 +15,42 @@
 #include "postgres.h"
 
 #include "crypto/jwk.h"
+#include "crypto/jwk_load.h"
 #include "ground/base64url.h"
 #include "ground/json_writer.h"
 
+static const VidTokenKeyForm form_oct = {
+	.kty = "oct",
+	.numbers = {"k"},
+};
+static const VidTokenKeyForm form_rsa = {
+	.kty = "RSA",
+	.kind = VIDTOKEN_PKEY_RSA,
+	.public_count = 2,
+	.numbers = {"n", "e", "d", "p", "q", "dp", "dq", "qi"},
+};
+static const VidTokenKeyForm form_p256 = {
+	.kty = "EC",
+	.crv = "P-256",
+	.kind = VIDTOKEN_PKEY_P256,
+	.public_count = 2,
+	.numbers = {"x", "y", "d"},
+};
+static const VidTokenKeyForm form_ed25519 = {
+	.kty = "OKP",
+	.crv = "Ed25519",
+	.kind = VIDTOKEN_PKEY_ED25519,
+	.public_count = 1,
+	.numbers = {"x", "d"},
+};
+
 static const VidTokenAlgorithm algorithms[] = {
-	{"HS256", "oct", "SHA256", 32},
+	{"HS256", &form_oct, "SHA256", 32},
+	{"HS384", &form_oct, "SHA384", 48},
+	{"HS512", &form_oct, "SHA512", 64},
+	{"RS256", &form_rsa, NULL, 0},
+	{"ES256", &form_p256, NULL, 0},
+	{"EdDSA", &form_ed25519, NULL, 0},
 };
 
 /* Indexed by VidTokenKeyUse. */
@@ -28,23 +59,43 @@ static const char *const uses[] = {"token", "webhook", "turn", "name"};
 static const char *parse_names(const VidTokenJson *json, VidTokenJsonNode node,
 							   VidTokenKey *key);
 static const char *parse_algorithm(const VidTokenJson *json,
-								   VidTokenJsonNode node, VidTokenKey *key);
-static const char *check_permission(const VidTokenJson *json,
-									VidTokenJsonNode node);
-static const char *load_octets(const VidTokenJson *json, VidTokenJsonNode node,
-							   VidTokenKey *key);
+								   VidTokenJsonNode node, bool has_pem,
+								   VidTokenKey *key);
+static const char *parse_permission(const VidTokenJson *json,
+									VidTokenJsonNode node, VidTokenKey *key);
 static char *get_string(const VidTokenJson *json, VidTokenJsonNode node,
 						const char *name);
 
 /*
+ * vidtoken_jwk_pem_file: path of the file that an entry has in place of its
+ * numbers, as the bytes it has; NULL when it names none
+ */
+char *
+vidtoken_jwk_pem_file(const VidTokenJson *json, VidTokenJsonNode node)
+{
+	VidTokenJsonNode member;
+
+	if (vidtoken_json_type(json, node) != VIDTOKEN_JSON_OBJECT)
+		return NULL;
+	member = vidtoken_json_member(json, node, "pem_file");
+	if (member == VIDTOKEN_JSON_NONE)
+		return NULL;
+	/* Nothing else makes a path: it is refused as one. */
+	if (vidtoken_json_type(json, member) != VIDTOKEN_JSON_STRING)
+		return pstrdup("");
+	return vidtoken_json_string(json, member);
+}
+
+/*
  * vidtoken_jwk_parse: make a key from one element of "keys"
  *
- * Returns NULL, with a reason that may name the kid and shows no byte of the
- * key, when it cannot be used.  The key lives in the current context.
+ * "pem" is the content of its pem_file, or NULL when it has none.  Returns
+ * NULL, with a reason that may name the kid and shows no byte of the key, when
+ * it cannot be used.  The key lives in the current context.
  */
 VidTokenKey *
 vidtoken_jwk_parse(const VidTokenJson *json, VidTokenJsonNode node,
-				   const char **reason)
+				   const char *pem, int pem_length, const char **reason)
 {
 	VidTokenKey *key = palloc0(sizeof(VidTokenKey));
 
@@ -53,14 +104,74 @@ vidtoken_jwk_parse(const VidTokenJson *json, VidTokenJsonNode node,
 		return NULL;
 	if ((*reason = parse_names(json, node, key)) != NULL)
 		return NULL;
-	if ((*reason = parse_algorithm(json, node, key)) != NULL ||
-		(*reason = check_permission(json, node)) != NULL ||
-		(*reason = load_octets(json, node, key)) != NULL)
+	if ((*reason = parse_algorithm(json, node, pem != NULL, key)) != NULL ||
+		(*reason = vidtoken_jwk_load(json, node, pem, pem_length, key)) != NULL ||
+		(*reason = parse_permission(json, node, key)) != NULL)
 	{
 		*reason = psprintf("key \"%s\": %s", key->kid, *reason);
 		return NULL;
 	}
 	return key;
+}
+
+/*
+ * vidtoken_jwk_write_public: a JWK without the private numbers
+ *
+ * Not to be called for a secret, which has no public part.
+ */
+void
+vidtoken_jwk_write_public(StringInfo json, const VidTokenKey *key)
+{
+	const VidTokenKeyForm *form = key->algorithm->form;
+	VidTokenOctets numbers[VIDTOKEN_MAX_PUBLIC_NUMBERS];
+	int			count = vidtoken_pkey_public_numbers(key->pkey, numbers);
+	int			i;
+
+	vidtoken_json_begin(json, NULL);
+	vidtoken_json_add_string(json, "kty", form->kty);
+	vidtoken_json_add_string(json, "kid", key->kid);
+	vidtoken_json_add_string(json, "alg", key->algorithm->name);
+	vidtoken_json_add_string(json, "use", "sig");
+	if (form->crv != NULL)
+		vidtoken_json_add_string(json, "crv", form->crv);
+	for (i = 0; i < count; i++)
+	{
+		Size		length =
+		vidtoken_base64url_encoded_length(numbers[i].length);
+		char	   *encoded = palloc0(length + 1);
+
+		vidtoken_base64url_encode(numbers[i].data, numbers[i].length, encoded);
+		vidtoken_json_add_string(json, form->numbers[i], encoded);
+	}
+	vidtoken_json_end(json);
+}
+
+/*
+ * vidtoken_key_is_secret: has the key no public part?
+ */
+bool
+vidtoken_key_is_secret(const VidTokenKey *key)
+{
+	return key->mac != NULL;
+}
+
+/*
+ * vidtoken_key_is_same: do two keys verify the same signatures?
+ */
+bool
+vidtoken_key_is_same(const VidTokenKey *a, const VidTokenKey *b)
+{
+	uint8		probe[VIDTOKEN_MAX_MAC_LENGTH];
+	int			length;
+
+	if (a->algorithm != b->algorithm)
+		return false;
+	if (!vidtoken_key_is_secret(a))
+		return vidtoken_pkey_is_equal(a->pkey, b->pkey);
+
+	/* The secrets are not kept; equal ones make equal HMACs. */
+	length = vidtoken_mac_compute(a->mac, "vidtoken", 8, probe);
+	return vidtoken_mac_verify(b->mac, "vidtoken", 8, probe, length);
 }
 
 /*
@@ -107,76 +218,78 @@ parse_names(const VidTokenJson *json, VidTokenJsonNode node, VidTokenKey *key)
 					key->kid);
 }
 
+/*
+ * parse_algorithm: alg, and the kty and crv that it takes; beside a PEM file,
+ * which says them too, they may be left out
+ */
 static const char *
-parse_algorithm(const VidTokenJson *json, VidTokenJsonNode node,
+parse_algorithm(const VidTokenJson *json, VidTokenJsonNode node, bool has_pem,
 				VidTokenKey *key)
 {
 	VidTokenJsonNode alg = vidtoken_json_member(json, node, "alg");
 	VidTokenJsonNode kty = vidtoken_json_member(json, node, "kty");
+	VidTokenJsonNode crv = vidtoken_json_member(json, node, "crv");
+	const VidTokenKeyForm *form;
 	size_t		i;
 
 	for (i = 0; alg != VIDTOKEN_JSON_NONE && i < lengthof(algorithms); i++)
 		if (vidtoken_json_equals(json, alg, algorithms[i].name))
 			key->algorithm = &algorithms[i];
-
 	if (key->algorithm == NULL)
-		return "alg is none of those supported: HS256";
-	if (kty == VIDTOKEN_JSON_NONE ||
-		!vidtoken_json_equals(json, kty, key->algorithm->kty))
+		return "alg is none of those supported: HS256, HS384, HS512, RS256, ES256, EdDSA";
+
+	form = key->algorithm->form;
+	if (kty == VIDTOKEN_JSON_NONE ? !has_pem :
+		!vidtoken_json_equals(json, kty, form->kty))
 		return psprintf("kty must be \"%s\" for alg %s",
-						key->algorithm->kty, key->algorithm->name);
+						form->kty, key->algorithm->name);
+	if (form->crv != NULL &&
+		(crv == VIDTOKEN_JSON_NONE ? !has_pem :
+		 !vidtoken_json_equals(json, crv, form->crv)))
+		return psprintf("crv must be \"%s\" for alg %s",
+						form->crv, key->algorithm->name);
+	if (form->public_count > 0 &&
+		(key->use == VIDTOKEN_USE_NAME || key->use == VIDTOKEN_USE_TURN))
+		return psprintf("vidtoken_use \"%s\" needs a secret, kty \"oct\"",
+						uses[key->use]);
 	return NULL;
 }
 
 /*
- * check_permission: members "use" and "key_ops" (RFC 7517, sections 4.2 and
- * 4.3) must not forbid what the key is there for
+ * parse_permission: members "use" and "key_ops" (RFC 7517, sections 4.2 and
+ * 4.3) narrow down what the key could do
  */
 static const char *
-check_permission(const VidTokenJson *json, VidTokenJsonNode node)
+parse_permission(const VidTokenJson *json, VidTokenJsonNode node,
+				 VidTokenKey *key)
 {
 	VidTokenJsonNode use = vidtoken_json_member(json, node, "use");
 	VidTokenJsonNode ops = vidtoken_json_member(json, node, "key_ops");
 	VidTokenJsonNode op;
+	bool		sign = false;
+	bool		verify = false;
 
+	key->may_verify = true;
+	key->may_sign = key->pkey == NULL || vidtoken_pkey_is_private(key->pkey);
 	if (use != VIDTOKEN_JSON_NONE && !vidtoken_json_equals(json, use, "sig"))
 		return "use is not \"sig\"";
 	if (ops == VIDTOKEN_JSON_NONE)
 		return NULL;
-	if (vidtoken_json_type(json, ops) == VIDTOKEN_JSON_ARRAY)
-		for (op = vidtoken_json_first(json, ops); op != VIDTOKEN_JSON_NONE;
-			 op = vidtoken_json_next(json, op))
-			if (vidtoken_json_equals(json, op, "sign"))
-				return NULL;
-	return "key_ops does not hold \"sign\"";
-}
 
-/*
- * load_octets: member "k" of a symmetric key (RFC 7518, section 6.4)
- */
-static const char *
-load_octets(const VidTokenJson *json, VidTokenJsonNode node, VidTokenKey *key)
-{
-	VidTokenJsonNode k = vidtoken_json_member(json, node, "k");
-	const char *encoded = NULL;
-	uint8	   *octets;
-	int			length;
-
-	if (k != VIDTOKEN_JSON_NONE &&
-		vidtoken_json_type(json, k) == VIDTOKEN_JSON_STRING)
-		encoded = vidtoken_json_raw(json, k, &length);
-	if (encoded == NULL)
-		return "k is not a plain string";
-
-	octets = vidtoken_secret_alloc(length + 1);
-	length = vidtoken_base64url_decode(encoded, length, octets);
-	if (length < 0)
-		return "k is not base64url without padding";
-	if (length < key->algorithm->min_key_length)
-		return psprintf("%s needs a secret of at least %d bytes (livekit-server --dev has one of 6: set your own)",
-						key->algorithm->name, key->algorithm->min_key_length);
-	key->mac = vidtoken_mac_create(key->algorithm->digest, octets, length);
-	explicit_bzero(octets, length);
+	if (vidtoken_json_type(json, ops) != VIDTOKEN_JSON_ARRAY)
+		return "key_ops is not an array";
+	for (op = vidtoken_json_first(json, ops); op != VIDTOKEN_JSON_NONE;
+		 op = vidtoken_json_next(json, op))
+	{
+		sign = sign || vidtoken_json_equals(json, op, "sign");
+		verify = verify || vidtoken_json_equals(json, op, "verify");
+	}
+	key->may_sign = key->may_sign && sign;
+	key->may_verify = verify;
+	if (!key->may_sign && !key->may_verify)
+		return "key_ops allows nothing that the key can do";
+	if (!key->may_sign && key->use == VIDTOKEN_USE_NAME)
+		return "key_ops does not hold \"sign\"";
 	return NULL;
 }
 

@@ -79,6 +79,92 @@ vidtoken_openssl_mac_free(VidTokenMacContext *context)
 	EVP_MAC_CTX_free(context);
 }
 
+/*
+ * Makes a key of the numbers in a builder, which it frees.  NULL when they
+ * make none.
+ */
+static inline EVP_PKEY *
+vidtoken_openssl_build(const char *type, OSSL_PARAM_BLD *builder, bool filled,
+					   bool is_private)
+{
+	OSSL_PARAM *params = filled ? OSSL_PARAM_BLD_to_param(builder) : NULL;
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+	EVP_PKEY   *pkey = NULL;
+
+	if (params != NULL && context != NULL &&
+		EVP_PKEY_fromdata_init(context) > 0 &&
+		EVP_PKEY_fromdata(context, &pkey,
+						  is_private ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY,
+						  params) <= 0)
+		pkey = NULL;
+	EVP_PKEY_CTX_free(context);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(builder);
+	return pkey;
+}
+
+/* Numbers: n e d p q dp dq qi; a public key has two of them. */
+static inline EVP_PKEY *
+vidtoken_openssl_rsa(BIGNUM *const *numbers, int count)
+{
+	static const char *const names[] = {
+		OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_D,
+		OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2,
+		OSSL_PKEY_PARAM_RSA_EXPONENT1, OSSL_PKEY_PARAM_RSA_EXPONENT2,
+		OSSL_PKEY_PARAM_RSA_COEFFICIENT1
+	};
+	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+	bool		filled = builder != NULL;
+	int			i;
+
+	for (i = 0; filled && i < count; i++)
+		filled = OSSL_PARAM_BLD_push_BN(builder, names[i], numbers[i]);
+	return vidtoken_openssl_build("RSA", builder, filled, count > 2);
+}
+
+/* "point" is the public key, uncompressed; d is NULL for a public key. */
+static inline EVP_PKEY *
+vidtoken_openssl_p256(const uint8 *point, Size length, const BIGNUM *d)
+{
+	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+	bool		filled = builder != NULL &&
+	OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME,
+									SN_X9_62_prime256v1, 0) &&
+	OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY,
+									 point, length) &&
+	(d == NULL ||
+	 OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_PRIV_KEY, d));
+
+	return vidtoken_openssl_build("EC", builder, filled, d != NULL);
+}
+
+static inline bool
+vidtoken_openssl_is_p256(const EVP_PKEY *pkey)
+{
+	char		name[64];
+
+	return EVP_PKEY_get_group_name(pkey, name, sizeof(name), NULL) &&
+		strcmp(name, SN_X9_62_prime256v1) == 0;
+}
+
+/* Copies of n and e, or of x and y, which the caller frees also on failure */
+static inline bool
+vidtoken_openssl_public_numbers(const EVP_PKEY *pkey, BIGNUM **a, BIGNUM **b)
+{
+	bool		is_rsa = EVP_PKEY_get_base_id(pkey) == EVP_PKEY_RSA;
+
+	return EVP_PKEY_get_bn_param(pkey, is_rsa ? OSSL_PKEY_PARAM_RSA_N :
+								 OSSL_PKEY_PARAM_EC_PUB_X, a) &&
+		EVP_PKEY_get_bn_param(pkey, is_rsa ? OSSL_PKEY_PARAM_RSA_E :
+							  OSSL_PKEY_PARAM_EC_PUB_Y, b);
+}
+
+static inline bool
+vidtoken_openssl_same_key(const EVP_PKEY *a, const EVP_PKEY *b)
+{
+	return EVP_PKEY_eq(a, b) == 1;
+}
+
 #else							/* OpenSSL 1.1.1 */
 
 typedef HMAC_CTX VidTokenMacContext;
@@ -135,6 +221,96 @@ static inline void
 vidtoken_openssl_mac_free(VidTokenMacContext *context)
 {
 	HMAC_CTX_free(context);
+}
+
+/* Numbers: n e d p q dp dq qi; a public key has two of them. */
+static inline EVP_PKEY *
+vidtoken_openssl_rsa(BIGNUM *const *numbers, int count)
+{
+	BIGNUM	   *copies[8] = {NULL};
+	RSA		   *rsa = RSA_new();
+	EVP_PKEY   *pkey = EVP_PKEY_new();
+	bool		done = rsa != NULL && pkey != NULL;
+	int			i;
+
+	for (i = 0; done && i < count; i++)
+		done = (copies[i] = BN_dup(numbers[i])) != NULL;
+
+	/* What was taken over is no longer ours to free. */
+	if (done && (done = RSA_set0_key(rsa, copies[0], copies[1], copies[2])))
+		copies[0] = copies[1] = copies[2] = NULL;
+	if (done && count > 2 && (done = RSA_set0_factors(rsa, copies[3], copies[4])))
+		copies[3] = copies[4] = NULL;
+	if (done && count > 2 &&
+		(done = RSA_set0_crt_params(rsa, copies[5], copies[6], copies[7])))
+		copies[5] = copies[6] = copies[7] = NULL;
+	if (done && (done = EVP_PKEY_assign_RSA(pkey, rsa)))
+		rsa = NULL;
+
+	for (i = 0; i < count; i++)
+		BN_clear_free(copies[i]);
+	RSA_free(rsa);
+	if (done)
+		return pkey;
+	EVP_PKEY_free(pkey);
+	return NULL;
+}
+
+/* "point" is the public key, uncompressed; d is NULL for a public key. */
+static inline EVP_PKEY *
+vidtoken_openssl_p256(const uint8 *point, Size length, const BIGNUM *d)
+{
+	EC_KEY	   *key = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
+	EVP_PKEY   *pkey = EVP_PKEY_new();
+	bool		done = key != NULL && pkey != NULL &&
+	EC_KEY_oct2key(key, point, length, NULL) &&
+	(d == NULL || EC_KEY_set_private_key(key, d));
+
+	if (done && (done = EVP_PKEY_assign_EC_KEY(pkey, key)))
+		key = NULL;
+	EC_KEY_free(key);
+	if (done)
+		return pkey;
+	EVP_PKEY_free(pkey);
+	return NULL;
+}
+
+static inline bool
+vidtoken_openssl_is_p256(EVP_PKEY *pkey)
+{
+	const EC_KEY *key = EVP_PKEY_get0_EC_KEY(pkey);
+
+	return EC_GROUP_get_curve_name(EC_KEY_get0_group(key)) ==
+		NID_X9_62_prime256v1;
+}
+
+/* Copies of n and e, or of x and y, which the caller frees also on failure */
+static inline bool
+vidtoken_openssl_public_numbers(EVP_PKEY *pkey, BIGNUM **a, BIGNUM **b)
+{
+	if (EVP_PKEY_base_id(pkey) == EVP_PKEY_RSA)
+	{
+		const BIGNUM *n;
+		const BIGNUM *e;
+
+		RSA_get0_key(EVP_PKEY_get0_RSA(pkey), &n, &e, NULL);
+		return (*a = BN_dup(n)) != NULL && (*b = BN_dup(e)) != NULL;
+	}
+	else
+	{
+		const EC_KEY *key = EVP_PKEY_get0_EC_KEY(pkey);
+
+		return (*a = BN_new()) != NULL && (*b = BN_new()) != NULL &&
+			EC_POINT_get_affine_coordinates(EC_KEY_get0_group(key),
+											EC_KEY_get0_public_key(key),
+											*a, *b, NULL);
+	}
+}
+
+static inline bool
+vidtoken_openssl_same_key(const EVP_PKEY *a, const EVP_PKEY *b)
+{
+	return EVP_PKEY_cmp(a, b) == 1;
 }
 
 #endif

@@ -69,6 +69,16 @@ vidtoken_json_add_integer(StringInfo json, const char *name, int64 value)
 }
 
 /*
+ * vidtoken_json_add_boolean: add a member with true or false
+ */
+void
+vidtoken_json_add_boolean(StringInfo json, const char *name, bool value)
+{
+	begin_member(json, name);
+	appendStringInfoString(json, value ? "true" : "false");
+}
+
+/*
  * vidtoken_to_utf8: the same characters in UTF-8; sets the length in bytes
  *
  * Returns the string itself when it is UTF-8 already.  Raises 22021 in a
@@ -111,6 +121,41 @@ vidtoken_from_utf8(const char *string, int length)
 	char	   *copy = pnstrdup(string, length);
 
 	return pg_any_to_server(copy, length, PG_UTF8);
+}
+
+/*
+ * vidtoken_json_from_utf8: a checked JSON text in the server's encoding
+ *
+ * Never fails: where the encoding may lack a character, what is not ASCII is
+ * escaped.  Outside strings there is no such character.
+ */
+char *
+vidtoken_json_from_utf8(const char *json, int length)
+{
+	const unsigned char *p = (const unsigned char *) json;
+	const unsigned char *end = p + length;
+	StringInfoData escaped;
+
+	if (GetDatabaseEncoding() == PG_UTF8 ||
+		GetDatabaseEncoding() == PG_SQL_ASCII)
+		return pnstrdup(json, length);
+
+	initStringInfo(&escaped);
+	while (p < end)
+	{
+		pg_wchar	code = utf8_to_unicode(p);
+
+		if (code < 0x80)
+			appendStringInfoChar(&escaped, (char) code);
+		else if (code < 0x10000)
+			appendStringInfo(&escaped, "\\u%04x", code);
+		else
+			appendStringInfo(&escaped, "\\u%04x\\u%04x",
+							 0xD800 + ((code - 0x10000) >> 10),
+							 0xDC00 + ((code - 0x10000) & 0x3FF));
+		p += pg_utf_mblen(p);
+	}
+	return escaped.data;
 }
 
 /*

@@ -19,8 +19,11 @@ extern void vidtoken_json_add_string(StringInfo json, const char *name,
 									 const char *value);
 extern void vidtoken_json_add_integer(StringInfo json, const char *name,
 									  int64 value);
+extern void vidtoken_json_add_boolean(StringInfo json, const char *name,
+									  bool value);
 
 extern const char *vidtoken_to_utf8(const char *string, int *length);
 extern char *vidtoken_from_utf8(const char *string, int length);
+extern char *vidtoken_json_from_utf8(const char *json, int length);
 
 #endif							/* VIDTOKEN_JSON_WRITER_H */

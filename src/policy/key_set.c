@@ -28,7 +28,7 @@ typedef struct WatchedFile
 static List *load_keys(VidTokenKeySet *set);
 static char *read_file(VidTokenKeySet *set, const char *path, int *length);
 static VidTokenKey *load_key(VidTokenKeySet *set, const VidTokenJson *json,
-							 VidTokenJsonNode node);
+							 VidTokenJsonNode node, MemoryContext scratch);
 static const char *check_keys(const List *keys);
 
 /*
@@ -120,7 +120,7 @@ load_keys(VidTokenKeySet *set)
 	}
 	for (; set->reason == NULL && node != VIDTOKEN_JSON_NONE;
 		 node = vidtoken_json_next(json, node))
-		keys = lappend(keys, load_key(set, json, node));
+		keys = lappend(keys, load_key(set, json, node, scratch));
 
 	MemoryContextDelete(scratch);
 	return keys;
@@ -147,10 +147,33 @@ read_file(VidTokenKeySet *set, const char *path, int *length)
 	return text;
 }
 
+/*
+ * load_key: an element of "keys", and the file it may refer to; that one has
+ * to be as safe as the keyring itself
+ */
 static VidTokenKey *
-load_key(VidTokenKeySet *set, const VidTokenJson *json, VidTokenJsonNode node)
+load_key(VidTokenKeySet *set, const VidTokenJson *json, VidTokenJsonNode node,
+		 MemoryContext scratch)
 {
-	return vidtoken_jwk_parse(json, node, &set->reason);
+	MemoryContext keys_context = MemoryContextSwitchTo(scratch);
+	char	   *path = vidtoken_jwk_pem_file(json, node);
+	char	   *pem = NULL;
+	int			length = 0;
+
+	if (path != NULL && !is_absolute_path(path))
+		set->reason = "pem_file must be an absolute path";
+	else if (path != NULL)
+	{
+		pem = read_file(set, path, &length);
+		if (pem == NULL)
+			set->reason = MemoryContextStrdup(set->context,
+											  psprintf("pem_file \"%s\": %s",
+													   path, set->reason));
+	}
+	MemoryContextSwitchTo(keys_context);
+
+	return set->reason ? NULL :
+		vidtoken_jwk_parse(json, node, pem, length, &set->reason);
 }
 
 /*

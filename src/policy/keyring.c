@@ -76,15 +76,35 @@ vidtoken_keyring_name_key(void)
 }
 
 /*
- * vidtoken_keyring_signing_key: the token key with this kid, which
- * vidtoken.key_id names
- *
- * Raises F0000 when there is none for this provider.
+ * vidtoken_keyring_token_key: the token key with this kid, or NULL
  */
 const VidTokenKey *
-vidtoken_keyring_signing_key(const char *provider, const char *key_id)
+vidtoken_keyring_token_key(const char *key_id)
 {
 	ListCell   *cell;
+
+	foreach(cell, current_keys())
+	{
+		const VidTokenKey *key = lfirst(cell);
+
+		if (key->use == VIDTOKEN_USE_TOKEN && strcmp(key->kid, key_id) == 0)
+			return key;
+	}
+	return NULL;
+}
+
+/*
+ * vidtoken_keyring_signing_key: the key that signs for this provider; NULL
+ * stands for tokens that go to none
+ *
+ * Raises F0000 when there is none with this kid, or it cannot sign, or the
+ * provider would not take what it signs.
+ */
+const VidTokenKey *
+vidtoken_keyring_signing_key(const VidTokenProvider *provider,
+							 const char *key_id)
+{
+	const VidTokenKey *key;
 
 	if (key_id[0] == '\0')
 		ereport(ERROR,
@@ -92,22 +112,34 @@ vidtoken_keyring_signing_key(const char *provider, const char *key_id)
 				errmsg("setting \"vidtoken.key_id\" is not set"),
 				errhint("Set \"vidtoken.key_id\" to the kid of the key that signs."));
 
-	foreach(cell, current_keys())
-	{
-		const VidTokenKey *key = lfirst(cell);
-
-		if (key->use == VIDTOKEN_USE_TOKEN &&
-			strcmp(key->kid, key_id) == 0 &&
-			(key->provider == NULL || strcmp(key->provider, provider) == 0))
-			return key;
-	}
-	ereport(ERROR,
-			errcode(ERRCODE_CONFIG_FILE_ERROR),
-			errmsg("key \"%s\" of setting \"vidtoken.key_id\" is not in the keyring",
-				   key_id),
-			errdetail("It must be there as a token key for provider \"%s\".",
-					  provider),
-			errhint("Add the key with vidtoken-keyring, or change \"vidtoken.key_id\" and reconnect."));
+	key = vidtoken_keyring_token_key(key_id);
+	if (key == NULL ||
+		(provider != NULL && key->provider != NULL &&
+		 strcmp(key->provider, provider->name) != 0))
+		ereport(ERROR,
+				errcode(ERRCODE_CONFIG_FILE_ERROR),
+				errmsg("key \"%s\" is not in the keyring", key_id),
+				provider == NULL ?
+				errdetail("It must be there as a token key.") :
+				errdetail("It must be there as a token key for provider \"%s\".",
+						  provider->name),
+				errhint("Add the key with vidtoken-keyring, or change \"vidtoken.key_id\" and reconnect."));
+	if (!key->may_sign)
+		ereport(ERROR,
+				errcode(ERRCODE_CONFIG_FILE_ERROR),
+				errmsg("key \"%s\" cannot sign", key_id),
+				errdetail("The keyring has its public part alone, or its key_ops does not hold \"sign\"."),
+				errhint("Add the private key with vidtoken-keyring, or change \"vidtoken.key_id\" and reconnect."));
+	if (provider != NULL && provider->algorithm != NULL &&
+		strcmp(provider->algorithm, key->algorithm->name) != 0)
+		ereport(ERROR,
+				errcode(ERRCODE_CONFIG_FILE_ERROR),
+				errmsg("provider \"%s\" does not take tokens signed with key \"%s\"",
+					   provider->name, key_id),
+				errdetail("It takes %s, the key's alg is %s.",
+						  provider->algorithm, key->algorithm->name),
+				errhint("Add a key of that alg with vidtoken-keyring, and change \"vidtoken.key_id\"."));
+	return key;
 }
 
 /*

@@ -12,10 +12,12 @@
 #define VIDTOKEN_KEYRING_H
 
 #include "crypto/jwk.h"
+#include "provider/provider.h"
 
 extern void vidtoken_keyring_refresh(void);
 extern const VidTokenKey *vidtoken_keyring_name_key(void);
-extern const VidTokenKey *vidtoken_keyring_signing_key(const char *provider,
+extern const VidTokenKey *vidtoken_keyring_token_key(const char *key_id);
+extern const VidTokenKey *vidtoken_keyring_signing_key(const VidTokenProvider *provider,
 													   const char *key_id);
 extern const char *vidtoken_keyring_problem(void);
 extern int	vidtoken_keyring_count(void);

@@ -74,6 +74,16 @@ vidtoken_policy_ttl(int64 duration)
 }
 
 /*
+ * vidtoken_policy_unused_room_timeout: how long a room waits that nobody
+ * entered, in seconds
+ */
+int64
+vidtoken_policy_unused_room_timeout(int64 duration)
+{
+	return duration + vidtoken_unused_room_buffer;
+}
+
+/*
  * vidtoken_policy_schedule: the times of an appointment
  *
  * Raises 22023 when they cannot be represented.

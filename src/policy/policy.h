@@ -48,6 +48,7 @@ extern void vidtoken_policy_life(const VidTokenSchedule *schedule,
 								 TimestampTz now, VidTokenLife *life);
 extern TimestampTz vidtoken_policy_expiry(const VidTokenLife *life,
 										  TimestampTz live_expires_at);
+extern int64 vidtoken_policy_unused_room_timeout(int64 duration);
 extern bool vidtoken_policy_long_enough(const VidTokenLife *life,
 										const VidTokenProvider *provider,
 										TimestampTz expires_at);

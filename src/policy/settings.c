@@ -29,6 +29,7 @@
 char	   *vidtoken_source;
 char	   *vidtoken_provider;
 char	   *vidtoken_account;
+char	   *vidtoken_audience;
 char	   *vidtoken_server_url;
 char	   *vidtoken_key_id;
 char	   *vidtoken_keyring;
@@ -80,6 +81,8 @@ typedef struct StringSetting
 	const char *summary;
 	const char *explanation;
 } StringSetting;
+
+#define VALID_PROVIDERS "Valid values: twilio, livekit and jwt."
 
 #define MINUTES(n) ((n) * 60)
 #define HOURS(n) ((n) * 3600)
@@ -138,16 +141,19 @@ static const StringSetting strings[] = {
 	"Must be qualified with its schema. Read with the rights of the calling role."},
 	{"vidtoken.provider", &vidtoken_provider, "twilio", check_provider, NULL,
 		"Sets the provider whose tokens are issued.",
-	"Valid value: twilio."},
+	VALID_PROVIDERS},
 	{"vidtoken.account", &vidtoken_account, "", NULL, NULL,
 		"Sets the account at the provider.",
-	"For twilio the account SID, AC..., which becomes the claim sub. Not a secret."},
+	"For twilio the account SID, AC..., which becomes the claim sub; for jwt the claim iss. No effect for livekit. Not a secret."},
+	{"vidtoken.audience", &vidtoken_audience, "", NULL, NULL,
+		"Sets who a token is for.",
+	"For jwt the claim aud, which is left out when this is empty. No effect for twilio and livekit."},
 	{"vidtoken.server_url", &vidtoken_server_url, "", NULL, NULL,
 		"Sets the address that clients connect to.",
-	"Returned in every grant as server_url. Not needed by twilio."},
+	"Returned in every grant as server_url. For livekit wss://... Not needed by twilio."},
 	{"vidtoken.key_id", &vidtoken_key_id, "", NULL, NULL,
 		"Sets the kid of the key that signs.",
-	"For twilio the API key SID, SK..., which becomes the claim iss. The key is looked up in vidtoken.keyring."},
+	"For twilio the API key SID, SK..., for livekit the API key: both become the claim iss. For jwt the header's kid. The key is looked up in vidtoken.keyring."},
 	{"vidtoken.keyring", &vidtoken_keyring, "", check_keyring, NULL,
 		"Sets the path of the JWK Set file that holds the keys.",
 	"An absolute path. The file belongs to the server's user without rights for others, or to root with at most 0640. The command vidtoken-keyring writes it."},
@@ -295,7 +301,7 @@ check_provider(char **newval, void **extra pg_attribute_unused(),
 	if (vidtoken_provider_find(*newval) != NULL)
 		return true;
 	GUC_check_errdetail("Provider \"%s\" does not exist.", *newval);
-	GUC_check_errhint("Valid value: twilio.");
+	GUC_check_errhint("%s", VALID_PROVIDERS);
 	return false;
 }
 

@@ -30,6 +30,7 @@ typedef enum VidTokenRecord
 extern char *vidtoken_source;
 extern char *vidtoken_provider;
 extern char *vidtoken_account;
+extern char *vidtoken_audience;
 extern char *vidtoken_server_url;
 extern char *vidtoken_key_id;
 extern char *vidtoken_keyring;

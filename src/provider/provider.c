@@ -16,6 +16,8 @@
 
 static const VidTokenProvider *const providers[] = {
 	&vidtoken_provider_twilio,
+	&vidtoken_provider_livekit,
+	&vidtoken_provider_jwt,
 };
 
 static void check_length(const VidTokenProvider *provider, const char *what,
@@ -70,8 +72,8 @@ vidtoken_provider_current(void)
 }
 
 /*
- * vidtoken_provider_check_limits: raise 22001 for names that the provider
- * would refuse
+ * vidtoken_provider_check_limits: raise 22001 for what the provider would
+ * refuse
  */
 void
 vidtoken_provider_check_limits(const VidTokenProvider *provider,
@@ -81,6 +83,10 @@ vidtoken_provider_check_limits(const VidTokenProvider *provider,
 				 provider->max_identity_length);
 	check_length(provider, "room name", claims->room_name,
 				 provider->max_room_name_length);
+	check_length(provider, "display name", claims->display_name,
+				 provider->max_display_name_length);
+	check_length(provider, "metadata", claims->metadata,
+				 provider->max_metadata_length);
 }
 
 /* The value itself stays out of the message: it may be a person's name. */
@@ -90,6 +96,8 @@ check_length(const VidTokenProvider *provider, const char *what,
 {
 	int			length;
 
+	if (limit == 0 || value == NULL)
+		return;
 	vidtoken_to_utf8(value, &length);
 	if (length > limit)
 		ereport(ERROR,
@@ -98,5 +106,5 @@ check_length(const VidTokenProvider *provider, const char *what,
 					   what, provider->name),
 				errdetail("It has %d bytes, the limit is %d bytes.",
 						  length, limit),
-				errhint("Shorten it in the source, or leave it out to have one made."));
+				errhint("Shorten it in the relation of setting \"vidtoken.source\"."));
 }

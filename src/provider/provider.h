@@ -21,13 +21,21 @@
 typedef struct VidTokenClaims
 {
 	const char *account;		/* setting vidtoken.account */
+	const char *audience;		/* setting vidtoken.audience, "" for none */
 	const char *key_id;			/* kid of the signing key */
 	const char *algorithm;		/* alg of the signing key */
 	const char *jti;
 	const char *identity;
+	const char *display_name;	/* NULL: none */
+	const char *role;			/* host, guest or observer */
+	const char *metadata;		/* NULL: none */
 	const char *room_name;
 	int64		issued_at;		/* iat and nbf, seconds since 1970 */
 	int64		expires_at;		/* exp, seconds since 1970 */
+	/* the room, for providers whose tokens carry it */
+	int64		empty_room_timeout; /* seconds after the last one left */
+	int64		unused_room_timeout;	/* seconds while nobody came */
+	int			max_participants;	/* 0: no limit */
 } VidTokenClaims;
 
 /* Writes the JOSE header, a JSON object that begins with "alg". */
@@ -55,17 +63,26 @@ typedef const char *(*VidTokenCredentialsCheck) (const char *account,
 typedef struct VidTokenProvider
 {
 	const char *name;			/* value of vidtoken.provider */
+	const char *algorithm;		/* alg of the keys it takes; NULL: any */
 	bool		needs_account;
+	bool		wants_server_url;	/* clients must be told where to connect */
+	bool		wants_audience;
+	bool		carries_room;	/* tokens say how long a room stays open */
 	int			max_lifetime;	/* of exp - iat, seconds; 0: no maximum */
 	int			min_lifetime;	/* of expires_in, seconds; 0: no minimum */
-	int			max_identity_length;	/* bytes of UTF-8 */
-	int			max_room_name_length;	/* bytes of UTF-8 */
+	/* bytes of UTF-8; 0: no limit, or not in the token */
+	int			max_identity_length;
+	int			max_room_name_length;
+	int			max_display_name_length;
+	int			max_metadata_length;
 	VidTokenHeaderWriter write_header;
 	VidTokenClaimsWriter write_claims;
 	VidTokenJtiMaker make_jti;
 	VidTokenCredentialsCheck check_credentials;
 } VidTokenProvider;
 
+extern const VidTokenProvider vidtoken_provider_jwt;
+extern const VidTokenProvider vidtoken_provider_livekit;
 extern const VidTokenProvider vidtoken_provider_twilio;
 
 extern void vidtoken_provider_init(void);

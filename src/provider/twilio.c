@@ -24,6 +24,7 @@ static const char *check_credentials(const char *account, const char *key_id);
 
 const VidTokenProvider vidtoken_provider_twilio = {
 	.name = "twilio",
+	.algorithm = "HS256",
 	.needs_account = true,
 	.max_lifetime = 24 * 60 * 60,
 	.max_identity_length = 128,

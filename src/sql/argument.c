@@ -38,12 +38,22 @@ vidtoken_user_argument(FunctionCallInfo fcinfo)
 	return id_argument(fcinfo, 1, "user_id");
 }
 
-static char *
-id_argument(FunctionCallInfo fcinfo, int number, const char *name)
+/*
+ * vidtoken_require_argument: raise 22004 when it is NULL
+ */
+void
+vidtoken_require_argument(FunctionCallInfo fcinfo, int number,
+						  const char *name)
 {
 	if (PG_ARGISNULL(number))
 		ereport(ERROR,
 				errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				errmsg("%s must not be NULL", name));
+}
+
+static char *
+id_argument(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	vidtoken_require_argument(fcinfo, number, name);
 	return text_to_cstring(PG_GETARG_TEXT_PP(number));
 }

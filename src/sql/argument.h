@@ -15,5 +15,7 @@
 
 extern char *vidtoken_appointment_argument(FunctionCallInfo fcinfo);
 extern char *vidtoken_user_argument(FunctionCallInfo fcinfo);
+extern void vidtoken_require_argument(FunctionCallInfo fcinfo, int number,
+									  const char *name);
 
 #endif							/* VIDTOKEN_ARGUMENT_H */

@@ -292,7 +292,8 @@ static void
 signing_key_step(void *arg)
 {
 	(void) arg;
-	vidtoken_keyring_signing_key(vidtoken_provider, vidtoken_key_id);
+	vidtoken_keyring_signing_key(vidtoken_provider_find(vidtoken_provider),
+								 vidtoken_key_id);
 }
 
 static void

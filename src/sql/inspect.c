@@ -100,7 +100,7 @@ vidtoken_policy_row(PG_FUNCTION_ARGS)
 	values[POLICY_EMPTY_ROOM_TIMEOUT] =
 		seconds_as_interval(vidtoken_empty_room_timeout);
 	values[POLICY_UNUSED_ROOM_TIMEOUT] =
-		seconds_as_interval(duration + vidtoken_unused_room_buffer);
+		seconds_as_interval(vidtoken_policy_unused_room_timeout(duration));
 	fill_token_times(&schedule,
 					 PG_ARGISNULL(2) ? vidtoken_now() : PG_GETARG_TIMESTAMPTZ(2),
 					 values, nulls);

@@ -29,6 +29,9 @@ PG_FUNCTION_INFO_V1(vidtoken_issue);
 PG_FUNCTION_INFO_V1(vidtoken_refresh);
 
 static Datum grant(FunctionCallInfo fcinfo, bool refresh);
+static void begin_claims(const VidTokenProvider *provider,
+						 VidTokenClaims *claims);
+static void describe_room(const char *appointment_id, VidTokenClaims *claims);
 static void settle_session(VidTokenLedgerMode mode, TimestampTz now,
 						   const VidTokenSessionEntry *entry,
 						   VidTokenSession *session);
@@ -72,7 +75,6 @@ grant(FunctionCallInfo fcinfo, bool refresh)
 	TimestampTz now = vidtoken_now();
 	VidTokenLedgerMode mode = vidtoken_ledger_mode();
 	const VidTokenProvider *provider = vidtoken_provider_current();
-	const VidTokenKey *key;
 	VidTokenAppointment appointment;
 	VidTokenSchedule schedule;
 	VidTokenReason reason;
@@ -83,10 +85,7 @@ grant(FunctionCallInfo fcinfo, bool refresh)
 
 	vidtoken_settings_check();
 	vidtoken_keyring_refresh();
-	key = vidtoken_keyring_signing_key(provider->name, vidtoken_key_id);
-	claims.account = pstrdup(vidtoken_account);
-	claims.key_id = pstrdup(key->kid);
-	claims.algorithm = key->algorithm->name;
+	begin_claims(provider, &claims);
 
 	/* From here on code of others may run, and replace keyring and settings. */
 	vidtoken_appointment_read(appointment_id, user_id, &appointment);
@@ -97,6 +96,8 @@ grant(FunctionCallInfo fcinfo, bool refresh)
 	if (reason != VIDTOKEN_OK)
 		vidtoken_refuse_at(reason, &schedule, now);
 	vidtoken_policy_life(&schedule, provider, now, &life);
+	if (provider->carries_room)
+		describe_room(appointment_id, &claims);
 
 	claims.issued_at = unix_seconds(life.issued_at) - vidtoken_clock_skew;
 	claims.jti = make_jti(provider, &claims);
@@ -113,11 +114,48 @@ grant(FunctionCallInfo fcinfo, bool refresh)
 		vidtoken_refuse_at(VIDTOKEN_ENDED, &schedule, now);
 
 	claims.identity = session.user_identity;
+	claims.display_name = appointment.display_name;
+	claims.role = appointment.role;
+	claims.metadata = appointment.metadata;
 	claims.room_name = session.room_name;
 	claims.expires_at = unix_seconds(session.expires_at);
 
 	return vidtoken_grant_datum(fcinfo, sign(provider, &claims), provider,
 								&appointment, &schedule, &life, &session);
+}
+
+/*
+ * begin_claims: what follows from settings and key, which code that is called
+ * later may replace
+ */
+static void
+begin_claims(const VidTokenProvider *provider, VidTokenClaims *claims)
+{
+	const VidTokenKey *key = vidtoken_keyring_signing_key(provider,
+														  vidtoken_key_id);
+
+	claims->account = pstrdup(vidtoken_account);
+	claims->audience = pstrdup(vidtoken_audience);
+	claims->key_id = pstrdup(key->kid);
+	claims->algorithm = key->algorithm->name;
+	claims->empty_room_timeout = vidtoken_empty_room_timeout;
+}
+
+/*
+ * describe_room: the token follows the participant's own row, the room the
+ * appointment as a whole
+ */
+static void
+describe_room(const char *appointment_id, VidTokenClaims *claims)
+{
+	VidTokenOccasion occasion;
+	int64		duration;
+
+	vidtoken_occasion_read(appointment_id, &occasion);
+	duration = (occasion.ends_at - occasion.starts_at + USECS_PER_SEC - 1) /
+		USECS_PER_SEC;
+	claims->unused_room_timeout = vidtoken_policy_unused_room_timeout(duration);
+	claims->max_participants = occasion.max_participants;
 }
 
 /*
@@ -259,7 +297,7 @@ sign(const VidTokenProvider *provider, const VidTokenClaims *claims)
 	part = vidtoken_jws_end_part(&token, 0);
 	provider->write_claims(&token, claims);
 	vidtoken_jws_end_part(&token, part);
-	vidtoken_jws_sign(&token, vidtoken_keyring_signing_key(provider->name,
+	vidtoken_jws_sign(&token, vidtoken_keyring_signing_key(provider,
 														   claims->key_id));
 	return token.data;
 }

@@ -235,7 +235,6 @@ static void
 read_row(VidTokenSourceEntry *entry, VidTokenAppointment *appointment)
 {
 	HeapTuple	row = SPI_tuptable->vals[0];
-	char	   *metadata;
 	bool		isnull;
 	Datum		value;
 
@@ -257,7 +256,9 @@ read_row(VidTokenSourceEntry *entry, VidTokenAppointment *appointment)
 
 	read_times(row, &appointment->starts_at, &appointment->duration);
 	appointment->identity = column_text(row, VIDTOKEN_RESULT_IDENTITY);
+	appointment->display_name = column_text(row, VIDTOKEN_RESULT_DISPLAY_NAME);
 	appointment->room_name = column_text(row, VIDTOKEN_RESULT_ROOM_NAME);
+	appointment->metadata = column_text(row, VIDTOKEN_RESULT_METADATA);
 	appointment->role = known_role(column_text(row, VIDTOKEN_RESULT_ROLE));
 
 	if ((appointment->identity && appointment->identity[0] == '\0') ||
@@ -269,8 +270,8 @@ read_row(VidTokenSourceEntry *entry, VidTokenAppointment *appointment)
 					   "identity" : "room_name"),
 				errhint("NULL means that one is made: nullif(..., '')."));
 
-	metadata = column_text(row, VIDTOKEN_RESULT_METADATA);
-	if (metadata != NULL && vidtoken_json_has_unsafe_escape(metadata))
+	if (entry->source.checks_metadata && appointment->metadata != NULL &&
+		vidtoken_json_has_unsafe_escape(appointment->metadata))
 		ereport(ERROR,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("metadata in the relation of setting \"vidtoken.source\" cannot be read by clients"),
@@ -336,7 +337,7 @@ read_occasion(VidTokenSourceEntry *entry, const char *appointment_id,
 }
 
 /*
- * add_row: the latest hard stop, any room name
+ * add_row: the room is there from the first start to the last end
  */
 static void
 add_row(VidTokenOccasion *occasion, HeapTuple row)
@@ -344,11 +345,21 @@ add_row(VidTokenOccasion *occasion, HeapTuple row)
 	VidTokenSchedule schedule;
 	TimestampTz starts_at;
 	int64		duration;
+	bool		isnull;
+	Datum		limit = column_datum(row, VIDTOKEN_RESULT_MAX_PARTICIPANTS,
+									 &isnull);
 
 	read_times(row, &starts_at, &duration);
 	vidtoken_policy_schedule(starts_at, duration, &schedule);
+	if (!occasion->visible || starts_at < occasion->starts_at)
+		occasion->starts_at = starts_at;
+	if (!occasion->visible || schedule.ends_at > occasion->ends_at)
+		occasion->ends_at = schedule.ends_at;
 	if (!occasion->visible || schedule.hard_stop > occasion->hard_stop)
 		occasion->hard_stop = schedule.hard_stop;
+	if (!isnull)
+		occasion->max_participants = Max(occasion->max_participants,
+										 DatumGetInt32(limit));
 	if (column_text(row, VIDTOKEN_RESULT_ROOM_NAME) != NULL)
 		occasion->names_room = true;
 	occasion->visible = true;

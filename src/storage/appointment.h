@@ -22,8 +22,10 @@ typedef struct VidTokenAppointment
 	TimestampTz starts_at;
 	int64		duration;		/* seconds */
 	char	   *identity;		/* NULL: to be made */
+	char	   *display_name;	/* NULL: none */
 	const char *role;			/* host, guest or observer */
 	char	   *room_name;		/* NULL: to be made */
+	char	   *metadata;		/* NULL: none */
 	bool		cancelled;
 } VidTokenAppointment;
 
@@ -32,7 +34,11 @@ typedef struct VidTokenOccasion
 {
 	char	   *appointment_id; /* canonical, also when nothing is visible */
 	bool		visible;
-	TimestampTz hard_stop;		/* the latest, when visible */
+	/* of its rows together, when visible */
+	TimestampTz starts_at;		/* the earliest */
+	TimestampTz ends_at;		/* the latest */
+	TimestampTz hard_stop;		/* the latest */
+	int			max_participants;	/* the largest; 0: none says */
 	bool		names_room;		/* does a row give a room_name? */
 } VidTokenOccasion;
 

@@ -142,15 +142,14 @@ participant_query(const VidTokenSource *source)
 							source->appointment_id.equality);
 
 	return psprintf("SELECT s.appointment_id, s.starts_at, s.duration, %s,"
-					" s.user_id, %s, %s, %s, %s, %s"
+					" s.user_id, %s, %s, %s, %s, %s, %s"
 					" FROM %s AS s"
 					" WHERE s.appointment_id %s $1 AND s.user_id %s $2",
 					text_column(source, VIDTOKEN_COLUMN_ROOM_NAME),
 					text_column(source, VIDTOKEN_COLUMN_IDENTITY),
+					text_column(source, VIDTOKEN_COLUMN_DISPLAY_NAME),
 					text_column(source, VIDTOKEN_COLUMN_ROLE),
-					source->checks_metadata ?
-					text_column(source, VIDTOKEN_COLUMN_METADATA) :
-					"NULL::pg_catalog.text",
+					text_column(source, VIDTOKEN_COLUMN_METADATA),
 					source->has[VIDTOKEN_COLUMN_CANCELLED] ? "s.cancelled" : "false",
 					disagree,
 					source->relation_name,
@@ -161,9 +160,12 @@ participant_query(const VidTokenSource *source)
 static char *
 occasion_query(const VidTokenSource *source)
 {
-	return psprintf("SELECT s.appointment_id, s.starts_at, s.duration, %s"
+	return psprintf("SELECT s.appointment_id, s.starts_at, s.duration, %s, %s"
 					" FROM %s AS s WHERE s.appointment_id %s $1",
 					text_column(source, VIDTOKEN_COLUMN_ROOM_NAME),
+					source->has[VIDTOKEN_COLUMN_MAX_PARTICIPANTS] ?
+					"s.max_participants::pg_catalog.int4" :
+					"NULL::pg_catalog.int4",
 					source->relation_name, source->appointment_id.equality);
 }
 

@@ -155,6 +155,7 @@ SELECT bag_eq(
     $$SELECT name, concat_ws(' ', vartype, unit), boot_val FROM pg_settings WHERE name LIKE 'vidtoken.%'$$,
     $$VALUES
     ('vidtoken.account', 'string', ''),
+    ('vidtoken.audience', 'string', ''),
     ('vidtoken.buffer_after', 'integer s', '900'),
     ('vidtoken.buffer_before', 'integer s', '900'),
     ('vidtoken.clock_skew', 'integer s', '10'),

@@ -166,7 +166,7 @@ INSERT INTO broken (name, content, reason) VALUES
 ('another kty', pg_temp.ring(replace(pg_temp.jwk('SKtest', :'first'), '"oct"', '"RSA"')), 'key "SKtest": kty must be "oct" for alg HS256'),
 ('padding in k', pg_temp.ring(replace(pg_temp.jwk('SKtest', :'first'), '"k":"', '"k":"=')), 'key "SKtest": k is not base64url'),
 ('a key for encryption', pg_temp.ring(pg_temp.jwk('SKtest', :'first', ',"use":"enc"')), 'key "SKtest": use is not "sig"'),
-('a key that may not sign', pg_temp.ring(pg_temp.jwk('SKtest', :'first', ',"key_ops":["verify"]')), 'key "SKtest": key_ops does not hold "sign"'),
+('a key that may neither sign nor verify', pg_temp.ring(pg_temp.jwk('SKtest', :'first', ',"key_ops":["encrypt"]')), 'key "SKtest": key_ops allows nothing that the key can do'),
 ('an unknown use', pg_temp.ring(pg_temp.jwk('SKtest', :'first', ',"vidtoken_use":"canary"')), 'key "SKtest": vidtoken_use is none of'),
 ('two keys of one kid', pg_temp.ring(pg_temp.jwk('SKtest', :'first'), pg_temp.jwk('SKtest', :'second'), pg_temp.name_key()),
  'two keys have the kid "SKtest"'),

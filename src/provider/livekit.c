@@ -1,0 +1,115 @@
+/*-------------------------------------------------------------------------
+ *
+ * livekit.c
+ *	  tokens of LiveKit
+ *
+ * The kid is LiveKit's API key, the secret its API secret.  The room's
+ * timeouts travel in every participant's token, because LiveKit takes them
+ * from the one who happens to come first.  Its emptyTimeout is the time while
+ * nobody came, its departureTimeout the time after the last one left.
+ *
+ * LiveKit judges a token at connect with a leeway of a minute, and goes by
+ * nbf, not iat.
+ *
+ * Copyright (c) 2026, the vidtoken authors
+ *
+ * src/provider/livekit.c
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "ground/json_writer.h"
+#include "provider/provider.h"
+
+static void write_header(StringInfo json, const VidTokenClaims *claims);
+static void write_claims(StringInfo json, const VidTokenClaims *claims);
+static void write_grants(StringInfo json, const VidTokenClaims *claims);
+static void write_room(StringInfo json, const VidTokenClaims *claims);
+static int64 as_timeout(int64 seconds);
+
+const VidTokenProvider vidtoken_provider_livekit = {
+	.name = "livekit",
+	.algorithm = "HS256",
+	.wants_server_url = true,
+	.carries_room = true,
+	.max_identity_length = 256,
+	.max_room_name_length = 256,
+	.max_display_name_length = 256,
+	.max_metadata_length = 512 * 1024,
+	.write_header = write_header,
+	.write_claims = write_claims,
+};
+
+static void
+write_header(StringInfo json, const VidTokenClaims *claims)
+{
+	vidtoken_json_begin(json, NULL);
+	vidtoken_json_add_string(json, "alg", claims->algorithm);
+	vidtoken_json_add_string(json, "typ", "JWT");
+	vidtoken_json_end(json);
+}
+
+static void
+write_claims(StringInfo json, const VidTokenClaims *claims)
+{
+	vidtoken_json_begin(json, NULL);
+	vidtoken_json_add_string(json, "jti", claims->jti);
+	vidtoken_json_add_string(json, "iss", claims->key_id);
+	vidtoken_json_add_string(json, "sub", claims->identity);
+	vidtoken_json_add_integer(json, "iat", claims->issued_at);
+	vidtoken_json_add_integer(json, "nbf", claims->issued_at);
+	vidtoken_json_add_integer(json, "exp", claims->expires_at);
+	if (claims->display_name != NULL)
+		vidtoken_json_add_string(json, "name", claims->display_name);
+	if (claims->metadata != NULL)
+		vidtoken_json_add_string(json, "metadata", claims->metadata);
+	write_grants(json, claims);
+	write_room(json, claims);
+	vidtoken_json_end(json);
+}
+
+/*
+ * write_grants: a host may also mute and remove others (roomAdmin holds for
+ * this room alone), an observer sees and hears and is seen in the list
+ *
+ * canPublish and its like are written even where they are true: a missing one
+ * would mean the same today.
+ */
+static void
+write_grants(StringInfo json, const VidTokenClaims *claims)
+{
+	bool		speaks = strcmp(claims->role, "observer") != 0;
+
+	vidtoken_json_begin(json, "video");
+	vidtoken_json_add_boolean(json, "roomJoin", true);
+	vidtoken_json_add_string(json, "room", claims->room_name);
+	vidtoken_json_add_boolean(json, "canPublish", speaks);
+	vidtoken_json_add_boolean(json, "canSubscribe", true);
+	vidtoken_json_add_boolean(json, "canPublishData", speaks);
+	if (strcmp(claims->role, "host") == 0)
+		vidtoken_json_add_boolean(json, "roomAdmin", true);
+	vidtoken_json_end(json);
+}
+
+static void
+write_room(StringInfo json, const VidTokenClaims *claims)
+{
+	vidtoken_json_begin(json, "roomConfig");
+	vidtoken_json_add_integer(json, "emptyTimeout",
+							  as_timeout(claims->unused_room_timeout));
+	vidtoken_json_add_integer(json, "departureTimeout",
+							  as_timeout(claims->empty_room_timeout));
+	if (claims->max_participants > 0)
+		vidtoken_json_add_integer(json, "maxParticipants",
+								  claims->max_participants);
+	vidtoken_json_end(json);
+}
+
+/*
+ * as_timeout: a uint32 of seconds, in which 0 would mean LiveKit's own default
+ */
+static int64
+as_timeout(int64 seconds)
+{
+	return Min(Max(seconds, 1), (int64) PG_UINT32_MAX);
+}
