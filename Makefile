@@ -17,6 +17,7 @@ OBJS = \
 	src/crypto/pkey.o \
 	src/crypto/pkey_load.o \
 	src/ground/base64url.o \
+	src/ground/claims.o \
 	src/ground/guarded.o \
 	src/ground/json_escape.o \
 	src/ground/json_reader.o \
@@ -40,6 +41,8 @@ OBJS = \
 	src/sql/inspect.o \
 	src/sql/issue.o \
 	src/sql/revoke.o \
+	src/sql/sign.o \
+	src/sql/verify.o \
 	src/storage/appointment.o \
 	src/storage/bar.o \
 	src/storage/diagnosis.o \

@@ -209,6 +209,33 @@ RETURNS pg_catalog.int8
 AS 'MODULE_PATHNAME', 'vidtoken_prune'
 LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
 
+-- Not parallel safe, and never folded into a constant: ES256 signs anew each
+-- time.
+CREATE FUNCTION @extschema@.vidtoken_sign(
+    claims pg_catalog.json,
+    key_id pg_catalog.text DEFAULT NULL)
+RETURNS pg_catalog.text
+AS 'MODULE_PATHNAME', 'vidtoken_sign'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL RESTRICTED;
+
+CREATE FUNCTION @extschema@.vidtoken_verify(
+    token pg_catalog.text,
+    leeway pg_catalog."interval" DEFAULT '0',
+    OUT valid pg_catalog.bool,
+    OUT reason pg_catalog.text,
+    OUT header pg_catalog.json,
+    OUT claims pg_catalog.json,
+    OUT key_id pg_catalog.text,
+    OUT expires_at pg_catalog.timestamptz)
+RETURNS pg_catalog.record
+AS 'MODULE_PATHNAME', 'vidtoken_verify'
+LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL SAFE;
+
+CREATE FUNCTION @extschema@.vidtoken_jwks()
+RETURNS pg_catalog.jsonb
+AS 'MODULE_PATHNAME', 'vidtoken_jwks'
+LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
 CREATE FUNCTION @extschema@.vidtoken_check(
     OUT item pg_catalog.text,
     OUT status pg_catalog.text,
@@ -444,6 +471,18 @@ COMMENT ON FUNCTION @extschema@.vidtoken_prune(pg_catalog."interval") IS
 'forgets sessions and rooms whose appointment''s hard stop lies further back than older_than; returns the number of rows
 
 Raises 22023 below one day.';
+COMMENT ON FUNCTION @extschema@.vidtoken_sign(pg_catalog.json, pg_catalog.text) IS
+'signs a JSON object of claims as it is spelled, with a token key of the keyring or with that of vidtoken.key_id: for trusted back ends (RFC 7519)
+
+Times in claims are seconds since 1970. Raises 22023 for claims that vidtoken_verify would refuse, F0000 for a key that is not there or cannot sign, 22004 for NULL.';
+COMMENT ON FUNCTION @extschema@.vidtoken_verify(pg_catalog.text, pg_catalog."interval") IS
+'tells whether a token key of the keyring signed a token and whether it is valid now, and what it says
+
+leeway is at most 5 minutes. A bad token is valid = false with a reason, never an error; a token without exp is valid and has no expires_at.';
+COMMENT ON FUNCTION @extschema@.vidtoken_jwks() IS
+'public keys that verify tokens, as a JWK Set (RFC 7517, section 5); never a secret
+
+Raises F0000 when the keyring cannot be used.';
 COMMENT ON FUNCTION @extschema@.vidtoken_check() IS
 'tells everything that can be misconfigured: library, settings, keyring, provider, source, ledger
 

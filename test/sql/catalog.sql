@@ -4,7 +4,7 @@
 -- What CREATE EXTENSION leaves in the catalog: labels, rights, comments,
 -- settings; and that it refuses to build on objects that were there before.
 
-SELECT plan(78);
+SELECT plan(87);
 
 -- objects of the extension
 -- without the types that come with a type or a relation: they have no comment,
@@ -46,6 +46,9 @@ SELECT bag_eq(
     ('vidtoken_reinstate_all(vidtoken_id)', 'vu'),
     ('vidtoken_reset_room(vidtoken_id)', 'vu'),
     ('vidtoken_prune(interval)', 'vu'),
+    ('vidtoken_sign(json,text)', 'vr'),
+    ('vidtoken_verify(text,interval)', 'ss'),
+    ('vidtoken_jwks()', 'ss strict'),
     ('vidtoken_check()', 'vu strict')$$,
     'functions and their labels are the contract''s');
 SELECT bag_eq(
@@ -64,6 +67,9 @@ SELECT bag_eq(
     ('vidtoken_reinstate_all(vidtoken_id)', 'integer'),
     ('vidtoken_reset_room(vidtoken_id)', 'text'),
     ('vidtoken_prune(interval)', 'bigint'),
+    ('vidtoken_sign(json,text)', 'text'),
+    ('vidtoken_verify(text,interval)', 'record'),
+    ('vidtoken_jwks()', 'jsonb'),
     ('vidtoken_check()', 'SETOF record')$$,
     'functions return the contract''s types');
 SELECT is(pg_get_function_arguments(oid), arguments, f || ' has the contract''s arguments')
@@ -75,6 +81,10 @@ SELECT is(pg_get_function_arguments(oid), arguments, f || ' has the contract''s 
      'OUT empty_room_timeout interval, OUT unused_room_timeout interval, OUT may_issue boolean, OUT reason text'),
     ('vidtoken_revoke', 'appointment_id vidtoken_id, user_id vidtoken_id'),
     ('vidtoken_prune', 'older_than interval DEFAULT ''30 days''::interval'),
+    ('vidtoken_sign', 'claims json, key_id text DEFAULT NULL::text'),
+    ('vidtoken_verify', 'token text, leeway interval DEFAULT ''00:00:00''::interval, '
+     'OUT valid boolean, OUT reason text, OUT header json, OUT claims json, OUT key_id text, OUT expires_at timestamp with time zone'),
+    ('vidtoken_jwks', ''),
     ('vidtoken_check', 'OUT item text, OUT status text, OUT message text, OUT hint text')
   ) AS e (f, arguments) JOIN function ON proname = f ORDER BY f;
 SELECT is(ARRAY(SELECT pg_get_function_arguments(oid) FROM function WHERE proname = f ORDER BY pronargs),
@@ -116,7 +126,7 @@ SELECT pg_temp.rights_are_right('as created');
 -- comments
 SELECT is_empty($$SELECT name FROM member WHERE coalesce(obj_description(objid, (SELECT relname FROM pg_class WHERE oid = classid)), '') = ''$$,
                 'every object has a comment');
-SELECT cmp_ok(count(*), '>=', 36::bigint, 'and they are all here') FROM member;
+SELECT cmp_ok(count(*), '>=', 39::bigint, 'and they are all here') FROM member;
 SELECT is_empty($$SELECT attname FROM pg_attribute WHERE attrelid = 'vidtoken_grant'::regclass
                   AND attnum > 0 AND coalesce(col_description(attrelid, attnum), '') = ''$$,
                 'every member of the grant has one');
@@ -221,6 +231,9 @@ SELECT is(pg_temp.as_nobody('SELECT ' || statement), outcome, format('with the s
     ('vidtoken.vidtoken_reinstate_all(47)', '42501'),
     ('vidtoken.vidtoken_reset_room(47)', '42501'),
     ('vidtoken.vidtoken_prune()', '42501'),
+    ('vidtoken.vidtoken_sign(''{}'')', '42501'),
+    ('vidtoken.vidtoken_verify('''')', '42501'),
+    ('vidtoken.vidtoken_jwks()', '42501'),
     ('vidtoken.vidtoken_check()', '42501'),
     ('* FROM vidtoken.vidtoken_sessions', '42501'),
     ('* FROM vidtoken.vidtoken_session', '42501'),
@@ -260,6 +273,9 @@ SELECT is(code, expected, 'CREATE EXTENSION fails over an earlier ' || object)
     ('FUNCTION vidtoken.vidtoken_clock()', ' RETURNS timestamptz LANGUAGE sql AS $$SELECT now()$$', '42723'),
     ('FUNCTION vidtoken.vidtoken_ttl(interval)', ' RETURNS interval LANGUAGE sql AS $$SELECT $1$$', '42723'),
     ('FUNCTION vidtoken.vidtoken_prune(interval)', ' RETURNS bigint LANGUAGE sql AS $$SELECT 1::bigint$$', '42723'),
+    ('FUNCTION vidtoken.vidtoken_sign(json, text)', ' RETURNS text LANGUAGE sql AS $$SELECT ''''::text$$', '42723'),
+    ('FUNCTION vidtoken.vidtoken_verify(text, interval)', ' RETURNS boolean LANGUAGE sql AS $$SELECT true$$', '42723'),
+    ('FUNCTION vidtoken.vidtoken_jwks()', ' RETURNS jsonb LANGUAGE sql AS $$SELECT NULL::jsonb$$', '42723'),
     ('FUNCTION vidtoken.vidtoken_check()', ' RETURNS integer LANGUAGE sql AS $$SELECT 1$$', '42723')
   ) AS e (object, definition, expected)
  CROSS JOIN LATERAL pg_temp.refusal(format('CREATE %s%s; CREATE EXTENSION vidtoken SCHEMA vidtoken', object, definition));
