@@ -37,9 +37,11 @@ OBJS = \
 	src/provider/twilio.o \
 	src/sql/argument.o \
 	src/sql/check.o \
+	src/sql/check_keys.o \
 	src/sql/grant.o \
 	src/sql/inspect.o \
 	src/sql/issue.o \
+	src/sql/report.o \
 	src/sql/revoke.o \
 	src/sql/sign.o \
 	src/sql/verify.o \
@@ -47,6 +49,7 @@ OBJS = \
 	src/storage/bar.o \
 	src/storage/diagnosis.o \
 	src/storage/key.o \
+	src/storage/key_usage.o \
 	src/storage/ledger.o \
 	src/storage/plan.o \
 	src/storage/prune.o \
