@@ -27,6 +27,7 @@ static const char *check_numbers(VidTokenPKeyKind kind,
 static EVP_PKEY *build(VidTokenPKeyKind kind, const VidTokenOctets *numbers,
 					   int count);
 static EVP_PKEY *build_rsa(const VidTokenOctets *numbers, int count);
+static BIGNUM *read_number(const VidTokenOctets *octets);
 static EVP_PKEY *build_p256(const VidTokenOctets *numbers, int count);
 static int	refuse_passphrase(char *buffer, int size, int writing, void *arg);
 static const char *check_key(VidTokenPKey *key);
@@ -186,13 +187,29 @@ build_rsa(const VidTokenOctets *numbers, int count)
 	int			i;
 
 	for (i = 0; done && i < count; i++)
-		done = (parsed[i] = BN_bin2bn(numbers[i].data, numbers[i].length,
-									  NULL)) != NULL;
+		done = (parsed[i] = read_number(&numbers[i])) != NULL;
 	if (done)
 		pkey = vidtoken_openssl_rsa(parsed, count);
 	for (i = 0; i < count; i++)
 		BN_clear_free(parsed[i]);
 	return pkey;
+}
+
+/*
+ * read_number: marked as secret, so that OpenSSL wipes its own copies
+ */
+static BIGNUM *
+read_number(const VidTokenOctets *octets)
+{
+	BIGNUM	   *number = BN_secure_new();
+
+	if (number != NULL && BN_bin2bn(octets->data, octets->length,
+									number) == NULL)
+	{
+		BN_clear_free(number);
+		return NULL;
+	}
+	return number;
 }
 
 static EVP_PKEY *
@@ -207,8 +224,7 @@ build_p256(const VidTokenOctets *numbers, int count)
 	memcpy(point + 1, numbers[0].data, P256_LENGTH);
 	memcpy(point + 1 + P256_LENGTH, numbers[1].data, P256_LENGTH);
 
-	if (count == 2 ||
-		(d = BN_bin2bn(numbers[2].data, numbers[2].length, NULL)) != NULL)
+	if (count == 2 || (d = read_number(&numbers[2])) != NULL)
 		pkey = vidtoken_openssl_p256(point, sizeof(point), d);
 	BN_clear_free(d);
 	return pkey;
