@@ -28,6 +28,18 @@ static bool decode_part(const char *start, const char *end,
 static const char *parse_header(VidTokenJws *jws);
 
 /*
+ * vidtoken_jws_begin_header: open the JOSE header and write what every token
+ * has; the caller adds to it and closes it
+ */
+void
+vidtoken_jws_begin_header(StringInfo token, const char *alg)
+{
+	vidtoken_json_begin(token, NULL);
+	vidtoken_json_add_string(token, "alg", alg);
+	vidtoken_json_add_string(token, "typ", "JWT");
+}
+
+/*
  * vidtoken_jws_end_part: encode what was written since "start", in place, and
  * write the dot that follows; returns where the next part starts
  */

@@ -30,6 +30,7 @@ typedef struct VidTokenJws
 	VidTokenJsonNode kid;		/* VIDTOKEN_JSON_NONE: it names no key */
 } VidTokenJws;
 
+extern void vidtoken_jws_begin_header(StringInfo token, const char *alg);
 extern int	vidtoken_jws_end_part(StringInfo token, int start);
 extern void vidtoken_jws_sign(StringInfo token, const VidTokenKey *key);
 

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "crypto/jws.h"
 #include "ground/json_writer.h"
 #include "provider/provider.h"
 
@@ -30,9 +31,7 @@ const VidTokenProvider vidtoken_provider_jwt = {
 static void
 write_header(StringInfo json, const VidTokenClaims *claims)
 {
-	vidtoken_json_begin(json, NULL);
-	vidtoken_json_add_string(json, "alg", claims->algorithm);
-	vidtoken_json_add_string(json, "typ", "JWT");
+	vidtoken_jws_begin_header(json, claims->algorithm);
 	vidtoken_json_add_string(json, "kid", claims->key_id);
 	vidtoken_json_end(json);
 }
@@ -46,9 +45,7 @@ write_claims(StringInfo json, const VidTokenClaims *claims)
 	vidtoken_json_add_string(json, "sub", claims->identity);
 	if (claims->audience[0] != '\0')
 		vidtoken_json_add_string(json, "aud", claims->audience);
-	vidtoken_json_add_integer(json, "iat", claims->issued_at);
-	vidtoken_json_add_integer(json, "nbf", claims->issued_at);
-	vidtoken_json_add_integer(json, "exp", claims->expires_at);
+	vidtoken_provider_add_times(json, claims);
 	vidtoken_json_add_string(json, "room", claims->room_name);
 	vidtoken_json_add_string(json, "role", claims->role);
 	vidtoken_json_end(json);

@@ -18,6 +18,7 @@
  */
 #include "postgres.h"
 
+#include "crypto/jws.h"
 #include "ground/json_writer.h"
 #include "provider/provider.h"
 
@@ -43,9 +44,7 @@ const VidTokenProvider vidtoken_provider_livekit = {
 static void
 write_header(StringInfo json, const VidTokenClaims *claims)
 {
-	vidtoken_json_begin(json, NULL);
-	vidtoken_json_add_string(json, "alg", claims->algorithm);
-	vidtoken_json_add_string(json, "typ", "JWT");
+	vidtoken_jws_begin_header(json, claims->algorithm);
 	vidtoken_json_end(json);
 }
 
@@ -56,9 +55,7 @@ write_claims(StringInfo json, const VidTokenClaims *claims)
 	vidtoken_json_add_string(json, "jti", claims->jti);
 	vidtoken_json_add_string(json, "iss", claims->key_id);
 	vidtoken_json_add_string(json, "sub", claims->identity);
-	vidtoken_json_add_integer(json, "iat", claims->issued_at);
-	vidtoken_json_add_integer(json, "nbf", claims->issued_at);
-	vidtoken_json_add_integer(json, "exp", claims->expires_at);
+	vidtoken_provider_add_times(json, claims);
 	if (claims->display_name != NULL)
 		vidtoken_json_add_string(json, "name", claims->display_name);
 	if (claims->metadata != NULL)

@@ -72,6 +72,18 @@ vidtoken_provider_current(void)
 }
 
 /*
+ * vidtoken_provider_add_times: iat, nbf and exp; nbf for those who do not look
+ * at iat
+ */
+void
+vidtoken_provider_add_times(StringInfo json, const VidTokenClaims *claims)
+{
+	vidtoken_json_add_integer(json, "iat", claims->issued_at);
+	vidtoken_json_add_integer(json, "nbf", claims->issued_at);
+	vidtoken_json_add_integer(json, "exp", claims->expires_at);
+}
+
+/*
  * vidtoken_provider_check_limits: raise 22001 for what the provider would
  * refuse
  */

@@ -88,6 +88,8 @@ extern const VidTokenProvider vidtoken_provider_twilio;
 extern void vidtoken_provider_init(void);
 extern const VidTokenProvider *vidtoken_provider_find(const char *name);
 extern const VidTokenProvider *vidtoken_provider_current(void);
+extern void vidtoken_provider_add_times(StringInfo json,
+										const VidTokenClaims *claims);
 extern void vidtoken_provider_check_limits(const VidTokenProvider *provider,
 										   const VidTokenClaims *claims);
 

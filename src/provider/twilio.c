@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "crypto/jws.h"
 #include "ground/json_writer.h"
 #include "provider/provider.h"
 
@@ -38,9 +39,7 @@ const VidTokenProvider vidtoken_provider_twilio = {
 static void
 write_header(StringInfo json, const VidTokenClaims *claims)
 {
-	vidtoken_json_begin(json, NULL);
-	vidtoken_json_add_string(json, "alg", claims->algorithm);
-	vidtoken_json_add_string(json, "typ", "JWT");
+	vidtoken_jws_begin_header(json, claims->algorithm);
 	vidtoken_json_add_string(json, "cty", "twilio-fpa;v=1");
 	vidtoken_json_end(json);
 }
@@ -52,9 +51,7 @@ write_claims(StringInfo json, const VidTokenClaims *claims)
 	vidtoken_json_add_string(json, "jti", claims->jti);
 	vidtoken_json_add_string(json, "iss", claims->key_id);
 	vidtoken_json_add_string(json, "sub", claims->account);
-	vidtoken_json_add_integer(json, "iat", claims->issued_at);
-	vidtoken_json_add_integer(json, "nbf", claims->issued_at);
-	vidtoken_json_add_integer(json, "exp", claims->expires_at);
+	vidtoken_provider_add_times(json, claims);
 	vidtoken_json_begin(json, "grants");
 	vidtoken_json_add_string(json, "identity", claims->identity);
 	vidtoken_json_begin(json, "video");

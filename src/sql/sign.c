@@ -48,9 +48,7 @@ vidtoken_sign(PG_FUNCTION_ARGS)
 	claims = check_claims(PG_GETARG_TEXT_PP(0), &length);
 
 	initStringInfo(&token);
-	vidtoken_json_begin(&token, NULL);
-	vidtoken_json_add_string(&token, "alg", key->algorithm->name);
-	vidtoken_json_add_string(&token, "typ", "JWT");
+	vidtoken_jws_begin_header(&token, key->algorithm->name);
 	vidtoken_json_add_string(&token, "kid", key->kid);
 	vidtoken_json_end(&token);
 	part = vidtoken_jws_end_part(&token, 0);
