@@ -221,6 +221,7 @@ missing_for_test() {
         echo "postgresql-$(pg_major)-pgtap"
     have pg_prove || echo libtap-parser-sourcehandler-pgtap-perl
     have prove || echo perl
+    have openssl || echo openssl
     find_python || printf '%s\n' python3-jwt python3-psycopg2
 }
 
@@ -302,37 +303,65 @@ install_missing() {
     if [[ " $* " = *" test "* ]]; then
         find_python
         want_clang
-        want_node_pg
+        want_node_packages
     fi
     return 0
 }
 
-# The tests that need clang or node-pg say "skipped" where there is none.
+# The tests that need clang or a package of node say "skipped" where it is not.
 want_clang() {
     have clang || { apt_update && apt_install clang; } || true
 }
 
-has_node_pg() {
-    have node && node -e 'require("pg")' >/dev/null 2>&1
+# The packages of npm that tests drive, the SDKs as they were when the tests'
+# lists of differences were written.
+node_packages=(pg@8 twilio@6.2.0 livekit-server-sdk@2.19.2 jose@5.10.0)
+
+# Prints those that node does not load.
+missing_for_node() {
+    have node || { printf '%s\n' "${node_packages[@]}" && return; }
+    node -e '
+        for (const spec of process.argv.slice(1))
+            try { require(spec.replace(/@[^@]*$/, "")); }
+            catch { console.log(spec); }' "${node_packages[@]}" 2>/dev/null
 }
 
-# A node that is not Debian's keeps Debian's node-pg from being installed;
-# then npm puts it beside the build.
-want_node_pg() {
-    local dir=$root/build/node
+# Debian has node-pg alone of them, and a node that is not Debian's keeps that
+# from being installed: what is missing then, npm puts beside the build.
+want_node_packages() {
+    local missing
 
-    export NODE_PATH=$dir/node_modules:/usr/share/nodejs:/usr/lib/nodejs
-    has_node_pg && return
-    if apt_update &&
+    export NODE_PATH=$root/build/node/node_modules
+    NODE_PATH+=:/usr/share/nodejs:/usr/lib/nodejs
+    missing=$(missing_for_node)
+    [ -n "$missing" ] || return 0
+    if [[ $missing = pg@* ]] && apt_update &&
         apt-get -s -q install nodejs node-pg >/dev/null 2>&1; then
         apt_install nodejs node-pg
-    elif have npm; then
-        echo 'Installing: pg (npm)' >&2
-        mkdir -p "$dir" && quietly npm --prefix "$dir" install --silent \
-            --no-audit --no-fund --no-save --ignore-scripts pg@8
-        give_back "$root/build"
+        missing=$(missing_for_node)
     fi
-    has_node_pg || echo 'node-pg is not to be had here' >&2
+    if [ -n "$missing" ] && have node && have npm; then
+        npm_install "$root/build/node" $missing
+        missing=$(missing_for_node)
+    fi
+    [ -z "$missing" ] || echo 'Not to be had for node:' $missing >&2
+}
+
+# npm_install DIRECTORY PACKAGE...: npm takes away what is in DIRECTORY and
+# was not asked for again.
+npm_install() {
+    local dir=$1 spec
+
+    shift
+    printf 'Installing: %s (npm)\n' "$*" >&2
+    for spec in "${node_packages[@]}"; do
+        [ ! -e "$dir/node_modules/${spec%@*}" ] || set -- "$@" "$spec"
+    done
+    mkdir -p "$dir" && quietly npm --prefix "$dir" install --silent \
+        --no-audit --no-fund --no-save --ignore-scripts \
+        --fetch-timeout=60000 --fetch-retries=1 \
+        --fetch-retry-mintimeout=1000 "$@"
+    give_back "$root/build"
 }
 
 #

@@ -1,0 +1,118 @@
+/*
+ * sdks.js: the vendors' SDKs as judges, for test/t/021_vendor_sdks.t
+ *
+ * Every line of standard input is a question in JSON, and is answered with a
+ * line: {"answer": ...} with what the SDK read or made, or {"refused": ...}
+ * with its reason.  What it should have been is for the caller to judge.
+ *
+ * A question with "now" (seconds since 1970) is put to an SDK that believes
+ * it to be that time; all others go by the real clock.
+ *
+ * Copyright (c) 2026, the vidtoken authors
+ *
+ * test/t/lib/sdks.js
+ */
+'use strict';
+
+const readline = require('node:readline');
+
+const missing = {};
+
+// One package that is not here says nothing about the others.
+function load(name, path = name) {
+    try {
+        return require(path);
+    } catch (error) {
+        missing[name] = error.message.split('\n')[0];
+        return {};
+    }
+}
+
+const livekit = load('livekit-server-sdk');
+// twilio's index would load the whole of its REST client.
+const TwilioToken = load('twilio', 'twilio/lib/jwt/AccessToken');
+const jose = load('jose');
+
+const SystemDate = Date;
+
+function setClock(seconds) {
+    globalThis.Date = seconds === undefined ? SystemDate :
+        class extends SystemDate {
+            constructor(...given) {
+                super(...(given.length ? given : [seconds * 1000]));
+            }
+
+            static now() {
+                return seconds * 1000;
+            }
+        };
+}
+
+const judges = {
+    missing: () => missing,
+
+    'livekit verify': ({ token, key, secret }) =>
+        new livekit.TokenVerifier(key, secret).verify(token),
+
+    'livekit sign': ({ key, secret, options, grant, room }) => {
+        const token = new livekit.AccessToken(key, secret, options);
+        token.addGrant(grant);
+        token.roomConfig = new livekit.RoomConfiguration(room);
+        return token.toJwt();
+    },
+
+    'livekit room': ({ room }) => livekit.RoomConfiguration.fromJson(room),
+
+    'twilio sign': ({ account, key, secret, options, room }) => {
+        const token = new TwilioToken(account, key, secret, options);
+        token.addGrant(new TwilioToken.VideoGrant({ room }));
+        return token.toJwt();
+    },
+
+    // the library that signs twilio's tokens
+    'twilio verify': ({ token, secret, options }) => {
+        const paths = [require.resolve('twilio')];
+        return require(require.resolve('jsonwebtoken', { paths }))
+            .verify(token, secret, options);
+    },
+
+    'jose verify': async ({ token, jwk, jwks, options }) => {
+        const key = jwks ? jose.createLocalJWKSet(jwks) :
+            await jose.importJWK(jwk);
+        const { payload, protectedHeader } =
+            await jose.jwtVerify(token, key, options);
+        return [protectedHeader, payload];
+    },
+
+    'jose sign': async ({ jwk, header, claims }) =>
+        new jose.SignJWT(claims).setProtectedHeader(header)
+            .sign(await jose.importJWK(jwk, header.alg)),
+
+    'jose leave unsigned': ({ claims }) =>
+        new jose.UnsecuredJWT(claims).encode(),
+
+    'jose make a key': async ({ algorithm }) => {
+        const { publicKey } = await jose.generateKeyPair(algorithm);
+        return jose.exportJWK(publicKey);
+    },
+};
+
+async function main() {
+    for await (const line of readline.createInterface(process.stdin)) {
+        const { judge, now, ...question } = JSON.parse(line);
+        let result;
+
+        setClock(now);
+        try {
+            result = { answer: await judges[judge](question) };
+        } catch (error) {
+            result = { refused: error.code || error.message };
+        }
+        console.log(JSON.stringify(result));
+    }
+}
+
+main().catch((error) => {
+    console.error(error);
+    process.exit(1);
+});
