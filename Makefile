@@ -15,6 +15,7 @@ OBJS = \
 	src/crypto/jwk_load.o \
 	src/crypto/jws.o \
 	src/crypto/pkey.o \
+	src/crypto/pkey_check.o \
 	src/crypto/pkey_load.o \
 	src/ground/base64url.o \
 	src/ground/claims.o \

@@ -74,7 +74,8 @@ CREATE TYPE @extschema@.vidtoken_grant AS (
 -- Rows are short and fixed, a third of each page stays free and no index
 -- covers a column that changes: every refresh is a HOT update.  The token
 -- itself is never stored.  A row without first_issued_at is a bar that came
--- before the participant.
+-- before the participant.  "earlier" is a token that another key signed or
+-- that outlives the row's own; an empty key id stands for several keys.
 CREATE TABLE @extschema@.vidtoken_session (
     appointment_id pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
     user_id pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
@@ -91,6 +92,8 @@ CREATE TABLE @extschema@.vidtoken_session (
     first_issued_at pg_catalog.timestamptz,
     issued_at pg_catalog.timestamptz,
     expires_at pg_catalog.timestamptz,
+    earlier_key_id pg_catalog.text,
+    earlier_expires_at pg_catalog.timestamptz,
     refresh_window pg_catalog.int4,
     warn_window pg_catalog.int4,
     issue_count pg_catalog.int4 NOT NULL DEFAULT 0,

@@ -222,14 +222,16 @@ missing_for_test() {
     have pg_prove || echo libtap-parser-sourcehandler-pgtap-perl
     have prove || echo perl
     have openssl || echo openssl
-    find_python || printf '%s\n' python3-jwt python3-psycopg2
+    find_python ||
+        printf '%s\n' python3-cryptography python3-jwt python3-psycopg2
 }
 
 # PYTHON is the first python3 that has the modules of the tests: the one on
 # the PATH need not be the one that Debian's packages are for.
 find_python() {
     for PYTHON in python3 /usr/bin/python3; do
-        if "$PYTHON" -c 'import jwt, psycopg2' >/dev/null 2>&1; then
+        if "$PYTHON" -c 'import cryptography, jwt, psycopg2' \
+            >/dev/null 2>&1; then
             export PYTHON
             return 0
         fi

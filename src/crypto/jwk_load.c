@@ -14,6 +14,7 @@
 #include "ground/base64url.h"
 #include "utils/memutils.h"
 
+static bool has_numbers(const VidTokenOctets *numbers);
 static const char *load_secret(const VidTokenOctets *secret,
 							   VidTokenKey *key);
 static const char *find_weakness(const VidTokenOctets *secret);
@@ -53,13 +54,24 @@ vidtoken_jwk_load(const VidTokenJson *json, VidTokenJsonNode node,
 			load_numbers(numbers, key);
 	else if (form->public_count == 0)
 		reason = "pem_file is for asymmetric keys, a secret is given as k";
-	else if (numbers[0].data != NULL)
+	else if (has_numbers(numbers))
 		reason = "it has both pem_file and numbers of its own";
 	else
 		key->pkey = vidtoken_pkey_read_pem(form->kind, pem, pem_length,
 										   &reason);
 	MemoryContextDelete(scratch);
 	return reason;
+}
+
+static bool
+has_numbers(const VidTokenOctets *numbers)
+{
+	int			i;
+
+	for (i = 0; i < VIDTOKEN_MAX_NUMBERS; i++)
+		if (numbers[i].data != NULL)
+			return true;
+	return false;
 }
 
 static const char *
@@ -154,7 +166,8 @@ read_numbers(const VidTokenJson *json, VidTokenJsonNode node,
 			return psprintf("%s is not base64url without padding",
 							form->numbers[i]);
 	}
-	if (vidtoken_json_member(json, node, "oth") != VIDTOKEN_JSON_NONE)
+	if (form->kind == VIDTOKEN_PKEY_RSA && form->public_count > 0 &&
+		vidtoken_json_member(json, node, "oth") != VIDTOKEN_JSON_NONE)
 		return "RSA keys of more than two primes are not supported";
 	return NULL;
 }

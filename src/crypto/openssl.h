@@ -103,22 +103,25 @@ vidtoken_openssl_build(const char *type, OSSL_PARAM_BLD *builder, bool filled,
 	return pkey;
 }
 
-/* Numbers: n e d p q dp dq qi; a public key has two of them. */
+/* The order of JWK: n e d p q dp dq qi */
+static const char *const vidtoken_openssl_rsa_names[] = {
+	OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_D,
+	OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2,
+	OSSL_PKEY_PARAM_RSA_EXPONENT1, OSSL_PKEY_PARAM_RSA_EXPONENT2,
+	OSSL_PKEY_PARAM_RSA_COEFFICIENT1
+};
+
+/* A public key has two of the numbers. */
 static inline EVP_PKEY *
 vidtoken_openssl_rsa(BIGNUM *const *numbers, int count)
 {
-	static const char *const names[] = {
-		OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_D,
-		OSSL_PKEY_PARAM_RSA_FACTOR1, OSSL_PKEY_PARAM_RSA_FACTOR2,
-		OSSL_PKEY_PARAM_RSA_EXPONENT1, OSSL_PKEY_PARAM_RSA_EXPONENT2,
-		OSSL_PKEY_PARAM_RSA_COEFFICIENT1
-	};
 	OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
 	bool		filled = builder != NULL;
 	int			i;
 
 	for (i = 0; filled && i < count; i++)
-		filled = OSSL_PARAM_BLD_push_BN(builder, names[i], numbers[i]);
+		filled = OSSL_PARAM_BLD_push_BN(builder, vidtoken_openssl_rsa_names[i],
+										numbers[i]);
 	return vidtoken_openssl_build("RSA", builder, filled, count > 2);
 }
 
@@ -147,16 +150,25 @@ vidtoken_openssl_is_p256(const EVP_PKEY *pkey)
 		strcmp(name, SN_X9_62_prime256v1) == 0;
 }
 
-/* Copies of n and e, or of x and y, which the caller frees also on failure */
+/*
+ * Copies of the first numbers, n e d p q dp dq qi or x y, which the caller
+ * frees also on failure
+ */
 static inline bool
-vidtoken_openssl_public_numbers(const EVP_PKEY *pkey, BIGNUM **a, BIGNUM **b)
+vidtoken_openssl_numbers(const EVP_PKEY *pkey, BIGNUM **numbers, int count)
 {
+	static const char *const point[] = {
+		OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y
+	};
 	bool		is_rsa = EVP_PKEY_get_base_id(pkey) == EVP_PKEY_RSA;
+	int			i;
 
-	return EVP_PKEY_get_bn_param(pkey, is_rsa ? OSSL_PKEY_PARAM_RSA_N :
-								 OSSL_PKEY_PARAM_EC_PUB_X, a) &&
-		EVP_PKEY_get_bn_param(pkey, is_rsa ? OSSL_PKEY_PARAM_RSA_E :
-							  OSSL_PKEY_PARAM_EC_PUB_Y, b);
+	for (i = 0; i < count; i++)
+		if (!EVP_PKEY_get_bn_param(pkey, is_rsa ?
+								   vidtoken_openssl_rsa_names[i] : point[i],
+								   &numbers[i]))
+			return false;
+	return true;
 }
 
 static inline bool
@@ -284,26 +296,36 @@ vidtoken_openssl_is_p256(EVP_PKEY *pkey)
 		NID_X9_62_prime256v1;
 }
 
-/* Copies of n and e, or of x and y, which the caller frees also on failure */
+/*
+ * Copies of the first numbers, n e d p q dp dq qi or x y, which the caller
+ * frees also on failure
+ */
 static inline bool
-vidtoken_openssl_public_numbers(EVP_PKEY *pkey, BIGNUM **a, BIGNUM **b)
+vidtoken_openssl_numbers(EVP_PKEY *pkey, BIGNUM **numbers, int count)
 {
 	if (EVP_PKEY_base_id(pkey) == EVP_PKEY_RSA)
 	{
-		const BIGNUM *n;
-		const BIGNUM *e;
+		const RSA  *rsa = EVP_PKEY_get0_RSA(pkey);
+		const BIGNUM *own[8];
+		int			i;
 
-		RSA_get0_key(EVP_PKEY_get0_RSA(pkey), &n, &e, NULL);
-		return (*a = BN_dup(n)) != NULL && (*b = BN_dup(e)) != NULL;
+		RSA_get0_key(rsa, &own[0], &own[1], &own[2]);
+		RSA_get0_factors(rsa, &own[3], &own[4]);
+		RSA_get0_crt_params(rsa, &own[5], &own[6], &own[7]);
+		for (i = 0; i < count; i++)
+			if (own[i] == NULL || (numbers[i] = BN_dup(own[i])) == NULL)
+				return false;
+		return true;
 	}
 	else
 	{
 		const EC_KEY *key = EVP_PKEY_get0_EC_KEY(pkey);
 
-		return (*a = BN_new()) != NULL && (*b = BN_new()) != NULL &&
+		return (numbers[0] = BN_new()) != NULL &&
+			(numbers[1] = BN_new()) != NULL &&
 			EC_POINT_get_affine_coordinates(EC_KEY_get0_group(key),
 											EC_KEY_get0_public_key(key),
-											*a, *b, NULL);
+											numbers[0], numbers[1], NULL);
 	}
 }
 

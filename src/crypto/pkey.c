@@ -50,8 +50,7 @@ vidtoken_pkey_public_numbers(const VidTokenPKey *key, VidTokenOctets *numbers)
 	uint8	   *bytes = palloc(VIDTOKEN_MAX_PUBLIC_NUMBERS *
 							   VIDTOKEN_MAX_SIGNATURE_LENGTH);
 	size_t		length = ED25519_LENGTH;
-	BIGNUM	   *a = NULL;
-	BIGNUM	   *b = NULL;
+	BIGNUM	   *own[VIDTOKEN_MAX_PUBLIC_NUMBERS] = {NULL};
 	bool		done;
 
 	ERR_clear_error();
@@ -67,17 +66,17 @@ vidtoken_pkey_public_numbers(const VidTokenPKey *key, VidTokenOctets *numbers)
 		/* Coordinates have the field's size, RSA's numbers their own. */
 		bool		fixed = key->kind == VIDTOKEN_PKEY_P256;
 
-		done = vidtoken_openssl_public_numbers(key->pkey, &a, &b);
+		done = vidtoken_openssl_numbers(key->pkey, own, lengthof(own));
 		if (done)
 		{
-			numbers[0].length = fixed ? P256_LENGTH : BN_num_bytes(a);
-			numbers[1].length = fixed ? P256_LENGTH : BN_num_bytes(b);
-			done = BN_bn2binpad(a, bytes, numbers[0].length) > 0 &&
-				BN_bn2binpad(b, bytes + VIDTOKEN_MAX_SIGNATURE_LENGTH,
+			numbers[0].length = fixed ? P256_LENGTH : BN_num_bytes(own[0]);
+			numbers[1].length = fixed ? P256_LENGTH : BN_num_bytes(own[1]);
+			done = BN_bn2binpad(own[0], bytes, numbers[0].length) > 0 &&
+				BN_bn2binpad(own[1], bytes + VIDTOKEN_MAX_SIGNATURE_LENGTH,
 							 numbers[1].length) > 0;
 		}
-		BN_free(a);
-		BN_free(b);
+		BN_free(own[0]);
+		BN_free(own[1]);
 	}
 	if (!done)
 		vidtoken_raise_openssl_error("could not read public key");

@@ -16,6 +16,10 @@
 
 #define P256_LENGTH			32	/* bytes of a coordinate, of R and of S */
 #define ED25519_LENGTH		32	/* bytes of a key; a signature has two */
+#define VIDTOKEN_MAX_RSA_BITS	8192
+
+#define VIDTOKEN_HALVES_DIFFER \
+	"its public and private parts do not belong together"
 
 struct VidTokenPKey
 {
@@ -27,6 +31,7 @@ struct VidTokenPKey
 	int			signature_length;
 };
 
+extern const char *vidtoken_pkey_check(VidTokenPKey *key);
 extern bool vidtoken_pkey_try_sign(VidTokenPKey *key, const void *data,
 								   Size length, uint8 *signature);
 

@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * pkey_load.c
- *	  loads and judges asymmetric keys
+ *	  loads asymmetric keys
  *
- * A key is judged once, when it is loaded: sizes, curve, and whether its
- * halves belong together.  Nothing is allocated by the server between an
- * OpenSSL object's birth and its place in a struct with a callback.
+ * Nothing is allocated by the server between an OpenSSL object's birth and its
+ * place in a struct with a callback.
  *
  * Copyright (c) 2026, the vidtoken authors
  *
@@ -15,10 +14,6 @@
 #include "postgres.h"
 
 #include "crypto/pkey_handle.h"
-
-#define MIN_RSA_BITS		2048	/* RFC 7518, section 3.3 */
-#define MAX_RSA_BITS		8192
-#define MAX_EXPONENT_BITS	64
 
 static VidTokenPKey *make_handle(VidTokenPKeyKind kind);
 static void free_pkey(void *arg);
@@ -30,11 +25,6 @@ static EVP_PKEY *build_rsa(const VidTokenOctets *numbers, int count);
 static BIGNUM *read_number(const VidTokenOctets *octets);
 static EVP_PKEY *build_p256(const VidTokenOctets *numbers, int count);
 static int	refuse_passphrase(char *buffer, int size, int writing, void *arg);
-static const char *check_key(VidTokenPKey *key);
-static const char *check_rsa(VidTokenPKey *key);
-static const char *check_p256(VidTokenPKey *key);
-static const char *check_ed25519(VidTokenPKey *key);
-static bool halves_match(VidTokenPKey *key);
 
 /*
  * vidtoken_pkey_create: make a key of the first "count" numbers; a private
@@ -55,7 +45,7 @@ vidtoken_pkey_create(VidTokenPKeyKind kind, const VidTokenOctets *numbers,
 	ERR_clear_error();
 	key->pkey = build(kind, numbers, count);
 	key->is_private = count > (kind == VIDTOKEN_PKEY_ED25519 ? 1 : 2);
-	*reason = check_key(key);
+	*reason = vidtoken_pkey_check(key);
 	if (*reason == NULL && kind == VIDTOKEN_PKEY_ED25519 && key->is_private)
 	{
 		/* It was made of the private half alone. */
@@ -64,7 +54,7 @@ vidtoken_pkey_create(VidTokenPKeyKind kind, const VidTokenOctets *numbers,
 
 		if (!EVP_PKEY_get_raw_public_key(key->pkey, x, &length) ||
 			memcmp(x, numbers[0].data, sizeof(x)) != 0)
-			*reason = "its public and private parts do not belong together";
+			*reason = VIDTOKEN_HALVES_DIFFER;
 	}
 	ERR_clear_error();
 	return *reason == NULL ? key : NULL;
@@ -100,7 +90,7 @@ vidtoken_pkey_read_pem(VidTokenPKeyKind kind, const char *pem, int length,
 	else if (EVP_PKEY_base_id(key->pkey) != types[kind])
 		*reason = "pem_file holds a key of another type than alg asks for";
 	else
-		*reason = check_key(key);
+		*reason = vidtoken_pkey_check(key);
 	ERR_clear_error();
 	return *reason == NULL ? key : NULL;
 }
@@ -146,7 +136,7 @@ check_numbers(VidTokenPKeyKind kind, const VidTokenOctets *numbers, int count)
 			(numbers[i].length == 0 || numbers[i].data[0] == 0))
 			return "a number is zero or has leading zeros";
 		if (kind == VIDTOKEN_PKEY_RSA &&
-			numbers[i].length > MAX_RSA_BITS / BITS_PER_BYTE)
+			numbers[i].length > VIDTOKEN_MAX_RSA_BITS / BITS_PER_BYTE)
 			return "RSA keys of more than 8192 bits are not supported";
 		if (kind == VIDTOKEN_PKEY_P256 && numbers[i].length != P256_LENGTH)
 			return "x, y and d of P-256 have 32 bytes each";
@@ -240,138 +230,4 @@ refuse_passphrase(char *buffer pg_attribute_unused(),
 				  void *arg pg_attribute_unused())
 {
 	return -1;
-}
-
-/*
- * check_key: NULL, or why the key must not be used
- */
-static const char *
-check_key(VidTokenPKey *key)
-{
-	const char *reason = NULL;
-
-	if (key->pkey == NULL)
-		return "its numbers make no key";
-	key->context = EVP_MD_CTX_new();
-	if (key->context == NULL)
-		return "out of memory";
-
-	switch (key->kind)
-	{
-		case VIDTOKEN_PKEY_RSA:
-			reason = check_rsa(key);
-			break;
-		case VIDTOKEN_PKEY_P256:
-			reason = check_p256(key);
-			break;
-		case VIDTOKEN_PKEY_ED25519:
-			reason = check_ed25519(key);
-			break;
-	}
-	if (reason == NULL && key->is_private && !halves_match(key))
-		reason = "its public and private parts do not belong together";
-	return reason;
-}
-
-static const char *
-check_rsa(VidTokenPKey *key)
-{
-	int			bits = EVP_PKEY_bits(key->pkey);
-	BIGNUM	   *n = NULL;
-	BIGNUM	   *e = NULL;
-	bool		sound;
-
-	if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS)
-		return "RSA keys must have 2048 to 8192 bits";
-
-	/* An exponent of 1 would make every signature its own message. */
-	sound = vidtoken_openssl_public_numbers(key->pkey, &n, &e) &&
-		BN_is_odd(n) && BN_is_odd(e) && !BN_is_one(e) &&
-		BN_num_bits(e) <= MAX_EXPONENT_BITS;
-	BN_free(n);
-	BN_free(e);
-	key->signature_length = (bits + BITS_PER_BYTE - 1) / BITS_PER_BYTE;
-	return sound ? NULL : "e must be odd, at least 3 and at most 64 bits long";
-}
-
-/*
- * check_p256: the curve, and that the point is on it
- */
-static const char *
-check_p256(VidTokenPKey *key)
-{
-	EVP_PKEY_CTX *context;
-	bool		sound;
-
-	if (!vidtoken_openssl_is_p256(key->pkey))
-		return "the curve is not P-256";
-
-	context = EVP_PKEY_CTX_new(key->pkey, NULL);
-	sound = context != NULL && EVP_PKEY_public_check(context) > 0;
-	EVP_PKEY_CTX_free(context);
-	key->signature_length = 2 * P256_LENGTH;
-	return sound ? NULL : "its point is not on the curve";
-}
-
-/*
- * check_ed25519: a point of small order is a public key that takes one
- * signature for many messages (RFC 8032, section 5.1.7 does not refuse it)
- */
-static const char *
-check_ed25519(VidTokenPKey *key)
-{
-	/*
-	 * The y coordinates of all points of order 1, 2, 4 and 8, little-endian,
-	 * p = 2^255 - 19: 0, 1, two of order 8, p - 1, and p and p + 1, which
-	 * some readers take for 0 and 1.
-	 */
-	static const uint8 small_orders[][ED25519_LENGTH] = {
-		{0},
-		{1},
-		{0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0,
-			0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
-			0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39,
-		0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05},
-		{0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f,
-			0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
-			0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6,
-		0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
-		{0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-			0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-			0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
-		{0xed, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-			0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-			0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
-		{0xee, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-			0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-			0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
-	};
-	uint8		x[ED25519_LENGTH];
-	size_t		length = sizeof(x);
-	size_t		i;
-
-	if (!EVP_PKEY_get_raw_public_key(key->pkey, x, &length))
-		return "its public part cannot be read";
-	x[ED25519_LENGTH - 1] &= 0x7f;	/* the sign of the other coordinate */
-	for (i = 0; i < lengthof(small_orders); i++)
-		if (memcmp(x, small_orders[i], sizeof(x)) == 0)
-			return "its point has a small order";
-	key->signature_length = 2 * ED25519_LENGTH;
-	return NULL;
-}
-
-/*
- * halves_match: does the public half verify what the private one signs?
- */
-static bool
-halves_match(VidTokenPKey *key)
-{
-	uint8		signature[VIDTOKEN_MAX_SIGNATURE_LENGTH];
-
-	return vidtoken_pkey_try_sign(key, "vidtoken", 8, signature) &&
-		vidtoken_pkey_verify(key, "vidtoken", 8, signature,
-							 key->signature_length);
 }

@@ -169,11 +169,12 @@ check_usage(VidTokenReport *report, const VidTokenKey *key)
 		!vidtoken_report_passes(report, "key", usage_step, &step))
 		return;
 
-	if (step.usage.live_tokens > 0)
+	if (step.usage.sessions > 0)
 		vidtoken_report_add(report, "key", "ok",
-							psprintf("%s: needed by " INT64_FORMAT " of the live tokens, until %s",
-									 key->kid, step.usage.live_tokens,
-									 timestamptz_to_str(step.usage.last_expires_at)),
+							psprintf("%s: needed until %s (sessions: " INT64_FORMAT ")",
+									 key->kid,
+									 timestamptz_to_str(step.usage.needed_until),
+									 step.usage.sessions),
 							NULL);
 	else
 		vidtoken_report_add(report, "key", "warning",
@@ -181,5 +182,5 @@ check_usage(VidTokenReport *report, const VidTokenKey *key)
 									 "%s: its last token has expired, nobody needs it" :
 									 "%s: it does not sign and no session was signed with it",
 									 key->kid),
-							"Remove it with vidtoken-keyring, unless it is to sign next or other databases or vidtoken_sign() use it.");
+							"Remove it with vidtoken-keyring, unless it is to sign next, or a standby, another database or vidtoken_sign() uses it.");
 }

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "common/int.h"
 #include "crypto/jws.h"
 #include "fmgr.h"
 #include "ground/base64url.h"
@@ -152,8 +153,9 @@ describe_room(const char *appointment_id, VidTokenClaims *claims)
 	int64		duration;
 
 	vidtoken_occasion_read(appointment_id, &occasion);
-	duration = (occasion.ends_at - occasion.starts_at + USECS_PER_SEC - 1) /
-		USECS_PER_SEC;
+	if (pg_sub_s64_overflow(occasion.ends_at, occasion.starts_at, &duration))
+		duration = PG_INT64_MAX;
+	duration = duration / USECS_PER_SEC + (duration % USECS_PER_SEC > 0);
 	claims->unused_room_timeout = vidtoken_policy_unused_room_timeout(duration);
 	claims->max_participants = occasion.max_participants;
 }

@@ -357,9 +357,13 @@ add_row(VidTokenOccasion *occasion, HeapTuple row)
 		occasion->ends_at = schedule.ends_at;
 	if (!occasion->visible || schedule.hard_stop > occasion->hard_stop)
 		occasion->hard_stop = schedule.hard_stop;
-	if (!isnull)
-		occasion->max_participants = Max(occasion->max_participants,
-										 DatumGetInt32(limit));
+	if (!isnull && DatumGetInt32(limit) < 0)
+		ereport(ERROR,
+				errcode(ERRCODE_CONFIG_FILE_ERROR),
+				errmsg("max_participants in the relation of setting \"vidtoken.source\" is negative"),
+				errhint("NULL or 0 means that there is no limit."));
+	if (!isnull && DatumGetInt32(limit) > occasion->max_participants)
+		occasion->max_participants = DatumGetInt32(limit);
 	if (column_text(row, VIDTOKEN_RESULT_ROOM_NAME) != NULL)
 		occasion->names_room = true;
 	occasion->visible = true;

@@ -19,11 +19,16 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+/* An empty earlier_key_id may be any key. */
 static VidTokenStatement usage_of_key = {
 	.query = "SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>) 0,"
-	" pg_catalog.count(*) FILTER (WHERE s.expires_at OPERATOR(pg_catalog.>) $2),"
-	" pg_catalog.max(s.expires_at)"
-	" FROM %1$s.vidtoken_session AS s WHERE s.key_id OPERATOR(pg_catalog.=) $1",
+	" pg_catalog.count(*) FILTER (WHERE u.needed_until OPERATOR(pg_catalog.>) $2),"
+	" pg_catalog.max(u.needed_until)"
+	" FROM (SELECT GREATEST("
+	"CASE WHEN s.key_id OPERATOR(pg_catalog.=) $1 THEN s.expires_at END,"
+	" CASE WHEN s.earlier_key_id OPERATOR(pg_catalog.=) ANY (ARRAY[$1, '']) THEN s.earlier_expires_at END)"
+	" FROM %1$s.vidtoken_session AS s) AS u (needed_until)"
+	" WHERE u.needed_until IS NOT NULL",
 	.read_only = true,
 	.scans = true,
 	.nargs = 2,
@@ -31,7 +36,7 @@ static VidTokenStatement usage_of_key = {
 };
 
 /*
- * vidtoken_key_usage_read: tokens that this key has signed
+ * vidtoken_key_usage_read: sessions with a live token of this key
  */
 void
 vidtoken_key_usage_read(const char *key_id, TimestampTz now,
@@ -46,8 +51,8 @@ vidtoken_key_usage_read(const char *key_id, TimestampTz now,
 	SPI_connect();
 	vidtoken_ledger_execute(&usage_of_key, values, NULL);
 	usage->was_used = DatumGetBool(vidtoken_ledger_value(1, &isnull));
-	usage->live_tokens = DatumGetInt64(vidtoken_ledger_value(2, &isnull));
-	usage->last_expires_at =
+	usage->sessions = DatumGetInt64(vidtoken_ledger_value(2, &isnull));
+	usage->needed_until =
 		DatumGetTimestampTz(vidtoken_ledger_value(3, &isnull));
 	SPI_finish();
 }

@@ -16,8 +16,8 @@
 typedef struct VidTokenKeyUsage
 {
 	bool		was_used;		/* the ledger knows a token signed with it */
-	int64		live_tokens;	/* that have not expired */
-	TimestampTz last_expires_at;	/* when there are live tokens */
+	int64		sessions;		/* with a token of it that has not expired */
+	TimestampTz needed_until;	/* when there are such sessions */
 } VidTokenKeyUsage;
 
 extern void vidtoken_key_usage_read(const char *key_id, TimestampTz now,

@@ -62,9 +62,24 @@ typedef enum SessionArgument
  * the same as vidtoken_policy_expiry().  A name that the source gives is the
  * room's, whatever it was before; it belongs to no generation (-1), so that a
  * made one takes its place when the source gives none any more.
+ *
+ * The token of before may live on when its key signs no more.  Until when that
+ * key is needed is all that is kept of it; of two such keys at a time, which
+ * takes two rotations within a token's life, the names are lost.
  */
+#define NO_EARLIER_TOKEN \
+	"s.key_id OPERATOR(pg_catalog.=) $11" \
+	" AND s.expires_at OPERATOR(pg_catalog.<=) $5"
+
 #define SET_SESSION \
 	" SET starts_at = $6, ends_at = $7, hard_stop = $8, role = $9," \
+	" earlier_key_id = CASE WHEN " NO_EARLIER_TOKEN " THEN s.earlier_key_id" \
+	" WHEN s.earlier_expires_at OPERATOR(pg_catalog.>) $3" \
+	" AND s.earlier_key_id OPERATOR(pg_catalog.<>) s.key_id THEN ''" \
+	" ELSE s.key_id END," \
+	" earlier_expires_at = CASE WHEN " NO_EARLIER_TOKEN \
+	" THEN s.earlier_expires_at" \
+	" ELSE GREATEST(s.earlier_expires_at, s.expires_at) END," \
 	" provider = $10, key_id = $11, jti = $12," \
 	" refresh_window = $13, warn_window = $14," \
 	" issue_count = s.issue_count OPERATOR(pg_catalog.+) $15," \

@@ -41,7 +41,7 @@ LANGUAGE sql AS $$
     SELECT array_agg(status || ' ' || substr(message, length(kid) + 3)) FROM told WHERE message LIKE kid || ': %'
 $$;
 
-SELECT plan(27);
+SELECT plan(34);
 
 SELECT is((SELECT message FROM vidtoken.vidtoken_check() WHERE item = 'keyring'), '10 keys in ' || :'ring', 'the keyring is read');
 SELECT is(pg_temp.told('SKtest'), ARRAY['ok HS256, token'], 'the key that signs: nothing but what it is');
@@ -77,12 +77,42 @@ SELECT count(*) AS ignored FROM vidtoken.vidtoken_issue(30, 2) \gset
 SELECT is(pg_temp.told('SKtest'), ARRAY['ok HS256, token'], 'tokens of the key that signs are its business');
 SET LOCAL vidtoken.key_id = 'SKnext';
 SELECT is(pg_temp.told('SKnext'), ARRAY['ok HS256, token'], 'a key that has begun to sign is not unused');
-SELECT is(pg_temp.told('SKtest'), ARRAY['ok HS256, token', 'ok needed by 2 of the live tokens, until 2026-03-02 11:30:00+00'], 'the one before it is needed');
+SELECT is(pg_temp.told('SKtest'), ARRAY['ok HS256, token', 'ok needed until 2026-03-02 11:30:00+00 (sessions: 2)'], 'the one before it is needed');
 SELECT pg_temp.clock(60) AS ignored \gset
-SELECT is(pg_temp.told('SKtest'), ARRAY['ok HS256, token', 'ok needed by 1 of the live tokens, until 2026-03-02 11:30:00+00'], 'for fewer and fewer');
+SELECT is(pg_temp.told('SKtest'), ARRAY['ok HS256, token', 'ok needed until 2026-03-02 11:30:00+00 (sessions: 1)'], 'for fewer and fewer');
 SELECT count(*) AS ignored FROM vidtoken.vidtoken_refresh(47, 2) \gset
+SELECT is(pg_temp.told('SKtest'), ARRAY['ok HS256, token', 'ok needed until 2026-03-02 11:30:00+00 (sessions: 1)'],
+          'also when the session has a token of the next key: the one before lives on');
+SELECT pg_temp.clock(89.9) AS ignored \gset
+SELECT count(*) AS ignored FROM vidtoken.vidtoken_refresh(47, 2) \gset
+SELECT is(pg_temp.told('SKtest'), ARRAY['ok HS256, token', 'ok needed until 2026-03-02 11:30:00+00 (sessions: 1)'], 'however many tokens follow');
+SELECT pg_temp.clock(90) AS ignored \gset
 SELECT is(pg_temp.told('SKtest'), ARRAY['ok HS256, token', 'warning its last token has expired, nobody needs it'], 'and then for nobody');
 SELECT matches((SELECT hint FROM told WHERE message ~ 'nobody needs it'), 'Remove it with vidtoken-keyring', 'the hint says what to do');
+SELECT is(pg_temp.told('SKnext'), ARRAY['ok HS256, token'], 'the key that signs is not judged by it');
+
+-- two rotations within a token's life, and an appointment that was moved
+SELECT pg_temp.clock(0) AS ignored \gset
+SET LOCAL vidtoken.key_id = 'SKtest';
+SELECT count(*) AS ignored FROM vidtoken.vidtoken_issue(120, 2) \gset
+SET LOCAL vidtoken.key_id = 'SKnext';
+SELECT pg_temp.clock(1) AS ignored \gset
+SELECT count(*) AS ignored FROM vidtoken.vidtoken_issue(120, 2) \gset
+SET LOCAL vidtoken.key_id = 'SKtwin';
+SELECT pg_temp.clock(2) AS ignored \gset
+SELECT count(*) AS ignored FROM vidtoken.vidtoken_issue(120, 2) \gset
+SELECT is((pg_temp.told('SKtest'))[2], 'ok needed until 2026-03-02 12:31:00+00 (sessions: 3)', 'of two keys that went one after the other the first is needed');
+SELECT is((pg_temp.told('SKnext'))[2], 'ok needed until 2026-03-02 12:59:54+00 (sessions: 2)', 'and so is the second, for two appointments');
+SET LOCAL vidtoken.key_id = 'SKweak';
+SELECT count(*) AS ignored FROM vidtoken.vidtoken_issue(300, 2) \gset
+UPDATE clinic.appointments SET starts_at = starts_at - interval '4 hours' WHERE id = 300;
+SELECT expires_at AS shorter FROM vidtoken.vidtoken_issue(300, 2) \gset
+SELECT is(:'shorter'::timestamptz, '2026-03-02 13:00+00', 'a token of a moved appointment expires before the one that it follows');
+SET LOCAL vidtoken.key_id = 'SKtest';
+SELECT is((pg_temp.told('SKweak'))[3], 'ok needed until 2026-03-02 14:02:00+00 (sessions: 2)', 'and the key is needed for that one; for the other it is counted, because the names of two keys were lost');
+SET LOCAL vidtoken.key_id = 'SKnext';
+SELECT pg_temp.clock(300) AS ignored \gset
+
 SET LOCAL vidtoken.record_sessions = off;
 SELECT is(pg_temp.told('SKtest'), ARRAY['ok HS256, token'], 'without a ledger nothing is said of it');
 SET LOCAL vidtoken.record_sessions = required;
@@ -91,7 +121,7 @@ GRANT USAGE ON SCHEMA vidtoken TO vidtoken_test_dba;
 GRANT EXECUTE ON FUNCTION vidtoken.vidtoken_check() TO vidtoken_test_dba;
 GRANT SELECT ON told TO vidtoken_test_dba;
 SET LOCAL ROLE vidtoken_test_dba;
-SELECT is((SELECT count(*)::integer FROM vidtoken.vidtoken_check() WHERE message ~ 'nobody needs it'), 1, 'it needs no right on the ledger');
+SELECT is((SELECT count(*)::integer FROM vidtoken.vidtoken_check() WHERE message ~ '^SKtest: .*nobody needs it'), 1, 'it needs no right on the ledger');
 RESET ROLE;
 
 -- never a key
