@@ -63,23 +63,33 @@ typedef enum SessionArgument
  * room's, whatever it was before; it belongs to no generation (-1), so that a
  * made one takes its place when the source gives none any more.
  *
- * The token of before may live on when its key signs no more.  Until when that
- * key is needed is all that is kept of it; of two such keys at a time, which
- * takes two rotations within a token's life, the names are lost.
+ * The token of before may live on when its key signs no more, or when this one
+ * is cut shorter.  Until when that key is needed is all that is kept of it; the
+ * names of two such keys at a time, which takes two rotations within a token's
+ * life, are lost ('').  What is kept of the key that signs now is dropped: the
+ * row's own expiry says more.
  */
-#define NO_EARLIER_TOKEN \
-	"s.key_id OPERATOR(pg_catalog.=) $11" \
-	" AND s.expires_at OPERATOR(pg_catalog.<=) $5"
+#define KEEPS_EARLIER \
+	"s.key_id OPERATOR(pg_catalog.=) $11 AND" \
+	" (s.expires_at OPERATOR(pg_catalog.<=) $5 OR" \
+	" (s.earlier_expires_at OPERATOR(pg_catalog.>) $3 AND" \
+	" s.earlier_key_id OPERATOR(pg_catalog.<>) $11))"
+
+#define SET_EARLIER \
+	" earlier_key_id = CASE WHEN " KEEPS_EARLIER " THEN s.earlier_key_id" \
+	" WHEN s.earlier_expires_at OPERATOR(pg_catalog.>) $3" \
+	" AND s.earlier_key_id OPERATOR(pg_catalog.<>) s.key_id" \
+	" AND s.earlier_key_id OPERATOR(pg_catalog.<>) $11 THEN ''" \
+	" ELSE s.key_id END," \
+	" earlier_expires_at = CASE WHEN " KEEPS_EARLIER \
+	" THEN s.earlier_expires_at" \
+	" WHEN s.earlier_key_id OPERATOR(pg_catalog.=) $11" \
+	" AND s.key_id OPERATOR(pg_catalog.<>) $11 THEN s.expires_at" \
+	" ELSE GREATEST(s.earlier_expires_at, s.expires_at) END,"
 
 #define SET_SESSION \
 	" SET starts_at = $6, ends_at = $7, hard_stop = $8, role = $9," \
-	" earlier_key_id = CASE WHEN " NO_EARLIER_TOKEN " THEN s.earlier_key_id" \
-	" WHEN s.earlier_expires_at OPERATOR(pg_catalog.>) $3" \
-	" AND s.earlier_key_id OPERATOR(pg_catalog.<>) s.key_id THEN ''" \
-	" ELSE s.key_id END," \
-	" earlier_expires_at = CASE WHEN " NO_EARLIER_TOKEN \
-	" THEN s.earlier_expires_at" \
-	" ELSE GREATEST(s.earlier_expires_at, s.expires_at) END," \
+	SET_EARLIER \
 	" provider = $10, key_id = $11, jti = $12," \
 	" refresh_window = $13, warn_window = $14," \
 	" issue_count = s.issue_count OPERATOR(pg_catalog.+) $15," \
