@@ -22,6 +22,7 @@ typedef struct JsonNode
 	int			length;
 	int			first;			/* first element, first name, or name's value */
 	int			next;			/* next element or name of the same parent */
+	uint32		hash;			/* of a name, as what it means */
 } JsonNode;
 
 struct VidTokenJson

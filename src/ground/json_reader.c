@@ -19,6 +19,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "ground/json_escape.h"
 #include "ground/json_node.h"
 #include "mb/pg_wchar.h"
@@ -35,6 +36,7 @@ static int	add_node(VidTokenJson *json, VidTokenJsonType type, int start);
 static int	fail(VidTokenJson *json, const char *reason);
 static int	peek(VidTokenJson *json);
 static bool skip_digits(VidTokenJson *json);
+static void hash_name(VidTokenJson *json, int name);
 static bool name_is_taken(const VidTokenJson *json, int object, int name);
 
 /*
@@ -117,6 +119,7 @@ parse_object(VidTokenJson *json, int depth)
 			return -1;
 		if (++members > VIDTOKEN_JSON_MAX_MEMBERS)
 			return fail(json, "an object has too many members");
+		hash_name(json, name);
 		if (name_is_taken(json, object, name))
 			return fail(json, "an object has a member twice");
 		if (peek(json) != ':')
@@ -330,6 +333,28 @@ skip_digits(VidTokenJson *json)
 }
 
 /*
+ * hash_name: so that names with escapes are not unescaped for each comparison
+ */
+static void
+hash_name(VidTokenJson *json, int name)
+{
+	JsonNode   *node = &json->nodes[name];
+	const char *text = json->text + node->start;
+	int			length = node->length;
+	char	   *copy = NULL;
+
+	if (node->escaped)
+	{
+		copy = palloc(length);
+		length = vidtoken_json_unescape(text, length, copy);
+		text = copy;
+	}
+	node->hash = hash_bytes((const unsigned char *) text, length);
+	if (copy != NULL)
+		pfree(copy);
+}
+
+/*
  * name_is_taken: has the object a member of this name?  Names are compared
  * as what they mean, not as they are spelled (RFC 8725, section 2.4).
  */
@@ -340,7 +365,8 @@ name_is_taken(const VidTokenJson *json, int object, int name)
 
 	for (node = json->nodes[object].first; node >= 0;
 		 node = json->nodes[node].next)
-		if (vidtoken_json_same_string(json, node, name))
+		if (json->nodes[node].hash == json->nodes[name].hash &&
+			vidtoken_json_same_string(json, node, name))
 			return true;
 	return false;
 }
