@@ -150,6 +150,16 @@ vidtoken_openssl_is_p256(const EVP_PKEY *pkey)
 		strcmp(name, SN_X9_62_prime256v1) == 0;
 }
 
+static inline bool
+vidtoken_openssl_point_is_valid(EVP_PKEY *pkey)
+{
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(pkey, NULL);
+	bool		valid = context != NULL && EVP_PKEY_public_check(context) > 0;
+
+	EVP_PKEY_CTX_free(context);
+	return valid;
+}
+
 /*
  * Copies of the first numbers, n e d p q dp dq qi or x y, which the caller
  * frees also on failure
@@ -221,7 +231,7 @@ vidtoken_openssl_mac_finish(VidTokenMacContext *context, const void *data,
 							Size result_size)
 {
 	unsigned int written = 0;
-	bool		done = HMAC_Size(context) <= result_size &&
+	bool		done = HMAC_size(context) <= result_size &&
 	HMAC_Update(context, data, length) &&
 	HMAC_Final(context, result, &written);
 
@@ -294,6 +304,21 @@ vidtoken_openssl_is_p256(EVP_PKEY *pkey)
 
 	return EC_GROUP_get_curve_name(EC_KEY_get0_group(key)) ==
 		NID_X9_62_prime256v1;
+}
+
+/*
+ * EVP_PKEY_public_check() would judge the private half too.  Every point of
+ * P-256 but that at infinity has the order of the group.
+ */
+static inline bool
+vidtoken_openssl_point_is_valid(EVP_PKEY *pkey)
+{
+	const EC_KEY *key = EVP_PKEY_get0_EC_KEY(pkey);
+	const		EC_GROUP *group = EC_KEY_get0_group(key);
+	const		EC_POINT *point = EC_KEY_get0_public_key(key);
+
+	return point != NULL && !EC_POINT_is_at_infinity(group, point) &&
+		EC_POINT_is_on_curve(group, point, NULL) == 1;
 }
 
 /*
