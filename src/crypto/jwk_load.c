@@ -40,7 +40,7 @@ vidtoken_jwk_load(const VidTokenJson *json, VidTokenJsonNode node,
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext scratch = AllocSetContextCreate(caller, "vidtoken key",
 												  ALLOCSET_SMALL_SIZES);
-	VidTokenOctets numbers[VIDTOKEN_MAX_NUMBERS] = {{NULL}};
+	VidTokenOctets numbers[VIDTOKEN_MAX_NUMBERS] = {{NULL, 0}};
 	const char *reason;
 
 	MemoryContextSwitchTo(scratch);

@@ -2054,8 +2054,8 @@ SKIP:
             \ \ 1\.\ $first\ vidtoken\.key_id\ to\ "$new"\ \(ALTER\ DATABASE
             \ \.\.\.\ SET\)\.\n
             \ \ 2\.\ Let\ the\ pools\ reconnect\.\n
-            \ \ 3\.\ Remove\ "$old"\ when\ vidtoken_sessions\ shows
-            \ no\ live\ token\ of\ it\.\n\z/x,
+            \ \ 3\.\ Remove\ "$old"\ when\ vidtoken_check\(\)\ says
+            \ that\ nobody\ needs\ it\.\n\z/x,
             '... and tells the steps that remain');
         is($got->{out}, '', '... on standard error');
     };
