@@ -18,6 +18,7 @@
 #include "crypto/jwk_load.h"
 #include "ground/base64url.h"
 #include "ground/json_writer.h"
+#include "mb/pg_wchar.h"
 
 static const VidTokenKeyForm form_oct = {
 	.kty = "oct",
@@ -63,6 +64,7 @@ static const char *parse_algorithm(const VidTokenJson *json,
 								   VidTokenKey *key);
 static const char *parse_permission(const VidTokenJson *json,
 									VidTokenJsonNode node, VidTokenKey *key);
+static bool is_ascii(const char *string);
 static char *get_string(const VidTokenJson *json, VidTokenJsonNode node,
 						const char *name);
 
@@ -197,8 +199,9 @@ parse_names(const VidTokenJson *json, VidTokenJsonNode node, VidTokenKey *key)
 	key->kid = get_string(json, node, "kid");
 	if (key->kid == NULL || key->kid[0] == '\0' ||
 		strlen(key->kid) > VIDTOKEN_MAX_KID_LENGTH)
-		return psprintf("a key has no kid of 1 to %d bytes",
-						VIDTOKEN_MAX_KID_LENGTH);
+		return psprintf("a key has no kid of 1 to %d bytes%s",
+						VIDTOKEN_MAX_KID_LENGTH,
+						GetDatabaseEncoding() == PG_UTF8 ? "" : " of ASCII");
 
 	if (vidtoken_json_member(json, node, "provider") != VIDTOKEN_JSON_NONE &&
 		(key->provider = get_string(json, node, "provider")) == NULL)
@@ -293,8 +296,20 @@ parse_permission(const VidTokenJson *json, VidTokenJsonNode node,
 	return NULL;
 }
 
+static bool
+is_ascii(const char *string)
+{
+	for (; *string != '\0'; string++)
+		if (IS_HIGHBIT_SET(*string))
+			return false;
+	return true;
+}
+
 /*
  * get_string: a string member in the server's encoding, or NULL
+ *
+ * Where that is not UTF-8 it has to be ASCII: a conversion that fails would
+ * raise an error, and the keys in force would be of no use.
  */
 static char *
 get_string(const VidTokenJson *json, VidTokenJsonNode node, const char *name)
@@ -306,5 +321,7 @@ get_string(const VidTokenJson *json, VidTokenJsonNode node, const char *name)
 		vidtoken_json_type(json, member) != VIDTOKEN_JSON_STRING)
 		return NULL;
 	utf8 = vidtoken_json_string(json, member);
-	return vidtoken_from_utf8(utf8, strlen(utf8));
+	if (GetDatabaseEncoding() != PG_UTF8 && !is_ascii(utf8))
+		return NULL;
+	return utf8;
 }

@@ -90,8 +90,8 @@ load_secret(const VidTokenOctets *secret, VidTokenKey *key)
 
 /*
  * find_weakness: of 32 random hexadecimal digits fewer than 8 are different
- * less than once in ten million times; a word written over and over has no
- * more
+ * less than once in ten million times; a short word written over and over
+ * has no more
  */
 static const char *
 find_weakness(const VidTokenOctets *secret)

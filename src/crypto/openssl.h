@@ -4,7 +4,7 @@
  *	  OpenSSL's headers, and what differs between 1.1.1 and 3.x
  *
  * The one file that includes OpenSSL's headers and asks for its version.
- * crypto.c and pkey.c call OpenSSL; nobody else does.
+ * crypto.c and pkey*.c call OpenSSL; nobody else does.
  *
  * Copyright (c) 2026, the vidtoken authors
  *

@@ -37,7 +37,11 @@ vidtoken_pkey_is_private(const VidTokenPKey *key)
 bool
 vidtoken_pkey_is_equal(const VidTokenPKey *a, const VidTokenPKey *b)
 {
-	return a->kind == b->kind && vidtoken_openssl_same_key(a->pkey, b->pkey);
+	bool		equal = a->kind == b->kind &&
+	vidtoken_openssl_same_key(a->pkey, b->pkey);
+
+	ERR_clear_error();
+	return equal;
 }
 
 /*
@@ -80,6 +84,7 @@ vidtoken_pkey_public_numbers(const VidTokenPKey *key, VidTokenOctets *numbers)
 	}
 	if (!done)
 		vidtoken_raise_openssl_error("could not read public key");
+	ERR_clear_error();
 	return key->kind == VIDTOKEN_PKEY_ED25519 ? 1 : 2;
 }
 
@@ -94,6 +99,7 @@ vidtoken_pkey_sign(VidTokenPKey *key, const void *data, Size length,
 	ERR_clear_error();
 	if (!vidtoken_pkey_try_sign(key, data, length, signature))
 		vidtoken_raise_openssl_error("could not sign token");
+	ERR_clear_error();
 	return key->signature_length;
 }
 

@@ -6,11 +6,12 @@
  * RFC 8259, and stricter where two readers could disagree: valid UTF-8, one
  * value and nothing after it, no member twice in an object, no U+0000, no
  * lone surrogate, bounded depth, members and numbers.  What passes here can
- * be handed to PostgreSQL's own JSON functions without an error.
+ * be handed to PostgreSQL's own JSON functions without an error, in a database
+ * whose encoding has all of its characters.
  *
  * The text may hold secrets (a keyring), so a refusal is a constant sentence,
  * nothing of the text is copied but by vidtoken_json_string(), and no error
- * is raised except out of memory.
+ * is raised except for cancel and out of memory.
  *
  * Copyright (c) 2026, the vidtoken authors
  *

@@ -14,6 +14,8 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "policy/key_set.h"
 #include "policy/keyring_file.h"
 #include "utils/memutils.h"
@@ -120,7 +122,10 @@ load_keys(VidTokenKeySet *set)
 	}
 	for (; set->reason == NULL && node != VIDTOKEN_JSON_NONE;
 		 node = vidtoken_json_next(json, node))
+	{
+		CHECK_FOR_INTERRUPTS();
 		keys = lappend(keys, load_key(set, json, node, scratch));
+	}
 
 	MemoryContextDelete(scratch);
 	return keys;
@@ -168,7 +173,8 @@ load_key(VidTokenKeySet *set, const VidTokenJson *json, VidTokenJsonNode node,
 		if (pem == NULL)
 			set->reason = MemoryContextStrdup(set->context,
 											  psprintf("pem_file \"%s\": %s",
-													   path, set->reason));
+													   pg_verifymbstr(path, strlen(path), true) ? path : "...",
+													   set->reason));
 	}
 	MemoryContextSwitchTo(keys_context);
 

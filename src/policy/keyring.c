@@ -32,6 +32,7 @@ static VidTokenKeySet *keyring = NULL;	/* the keys in force */
 static VidTokenKeySet *latest = NULL;	/* the last look, maybe a failure */
 static int64 looked_at;			/* seconds of the monotonic clock */
 
+static const VidTokenKey *find_token_key(const char *key_id);
 static List *current_keys(void);
 static bool looked_lately(void);
 static bool is_latest_path(void);
@@ -76,10 +77,10 @@ vidtoken_keyring_name_key(void)
 }
 
 /*
- * vidtoken_keyring_token_key: the token key with this kid, or NULL
+ * find_token_key: the token key with this kid, or NULL
  */
-const VidTokenKey *
-vidtoken_keyring_token_key(const char *key_id)
+static const VidTokenKey *
+find_token_key(const char *key_id)
 {
 	ListCell   *cell;
 
@@ -112,7 +113,7 @@ vidtoken_keyring_signing_key(const VidTokenProvider *provider,
 				errmsg("setting \"vidtoken.key_id\" is not set"),
 				errhint("Set \"vidtoken.key_id\" to the kid of the key that signs."));
 
-	key = vidtoken_keyring_token_key(key_id);
+	key = find_token_key(key_id);
 	if (key == NULL ||
 		(provider != NULL && key->provider != NULL &&
 		 strcmp(key->provider, provider->name) != 0))
@@ -220,6 +221,7 @@ look(void)
 	bool		same_path = is_latest_path();
 	VidTokenKeySet *outdated = latest;
 	VidTokenKeySet *set;
+	bool		known;
 
 	if (same_path && vidtoken_key_set_is_current(latest))
 		return;
@@ -227,14 +229,19 @@ look(void)
 	set = vidtoken_key_set_load(vidtoken_keyring);
 	MemoryContextSetParent(set->context, TopMemoryContext);
 	latest = set;
+	known = same_path && set->reason != NULL && outdated->reason != NULL &&
+		strcmp(set->reason, outdated->reason) == 0;
 	if (outdated != NULL && outdated != keyring)
 		MemoryContextDelete(outdated->context);
 
 	if (set->reason != NULL && same_path && keyring != NULL)
 	{
-		ereport(LOG_SERVER_ONLY,
-				errmsg("could not use the new keyring of setting \"vidtoken.keyring\", the keys in force stay"),
-				errdetail("File \"%s\": %s.", vidtoken_keyring, set->reason));
+		/* Not again and again; and the statement may hold a token. */
+		if (!known)
+			ereport(LOG_SERVER_ONLY,
+					errhidestmt(true),
+					errmsg("could not use the new keyring of setting \"vidtoken.keyring\", the keys in force stay"),
+					errdetail("File \"%s\": %s.", vidtoken_keyring, set->reason));
 		return;
 	}
 	if (keyring != NULL)

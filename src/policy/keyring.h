@@ -16,7 +16,6 @@
 
 extern void vidtoken_keyring_refresh(void);
 extern const VidTokenKey *vidtoken_keyring_name_key(void);
-extern const VidTokenKey *vidtoken_keyring_token_key(const char *key_id);
 extern const VidTokenKey *vidtoken_keyring_signing_key(const VidTokenProvider *provider,
 													   const char *key_id);
 extern const char *vidtoken_keyring_problem(void);

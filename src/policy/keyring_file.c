@@ -44,8 +44,8 @@ vidtoken_keyring_file_state(const char *path, VidTokenFileState *state)
  * the current context
  *
  * Returns NULL with a reason when it cannot be opened or trusted; "state" is
- * that of the descriptor where there is one.  O_NONBLOCK: a FIFO must not stop
- * the backend.
+ * that of the descriptor.  It stays all zeros when the file could not be read,
+ * so that it is tried again.  O_NONBLOCK: a FIFO must not stop the backend.
  */
 char *
 vidtoken_keyring_file_read(const char *path, int *length,
@@ -55,19 +55,16 @@ vidtoken_keyring_file_read(const char *path, int *length,
 	struct stat st;
 	char	   *text = NULL;
 
-	/* strerror() comes first: a look at the path changes errno. */
 	memset(state, 0, sizeof(*state));
 	if (fd < 0 || fstat(fd, &st) != 0)
-	{
 		*reason = psprintf("could not open file: %s", strerror(errno));
-		vidtoken_keyring_file_state(path, state);
-	}
+	else if ((*reason = judge(&st)) != NULL)
+		set_state(state, &st);
 	else
 	{
-		set_state(state, &st);
-		*reason = judge(&st);
-		if (*reason == NULL)
-			text = read_all(fd, (int) st.st_size, length, reason);
+		text = read_all(fd, (int) st.st_size, length, reason);
+		if (text != NULL)
+			set_state(state, &st);
 	}
 	if (fd >= 0)
 		CloseTransientFile(fd);

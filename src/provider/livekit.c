@@ -33,6 +33,7 @@ const VidTokenProvider vidtoken_provider_livekit = {
 	.algorithm = "HS256",
 	.wants_server_url = true,
 	.carries_room = true,
+	.carries_metadata = true,
 	.max_identity_length = 256,
 	.max_room_name_length = 256,
 	.max_display_name_length = 256,

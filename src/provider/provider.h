@@ -68,6 +68,7 @@ typedef struct VidTokenProvider
 	bool		wants_server_url;	/* clients must be told where to connect */
 	bool		wants_audience;
 	bool		carries_room;	/* tokens say how long a room stays open */
+	bool		carries_metadata;
 	int			max_lifetime;	/* of exp - iat, seconds; 0: no maximum */
 	int			min_lifetime;	/* of expires_in, seconds; 0: no minimum */
 	/* bytes of UTF-8; 0: no limit, or not in the token */

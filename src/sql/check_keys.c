@@ -161,7 +161,7 @@ check_same(VidTokenReport *report, int index)
 static void
 check_usage(VidTokenReport *report, const VidTokenKey *key)
 {
-	UsageStep	step = {.key_id = key->kid};
+	UsageStep	step = {.key_id = pstrdup(key->kid)};
 
 	if (key->use != VIDTOKEN_USE_TOKEN || !signs_for_provider(key) ||
 		strcmp(key->kid, vidtoken_key_id) == 0 ||
@@ -172,7 +172,7 @@ check_usage(VidTokenReport *report, const VidTokenKey *key)
 	if (step.usage.sessions > 0)
 		vidtoken_report_add(report, "key", "ok",
 							psprintf("%s: needed until %s (sessions: " INT64_FORMAT ")",
-									 key->kid,
+									 step.key_id,
 									 timestamptz_to_str(step.usage.needed_until),
 									 step.usage.sessions),
 							NULL);
@@ -181,6 +181,6 @@ check_usage(VidTokenReport *report, const VidTokenKey *key)
 							psprintf(step.usage.was_used ?
 									 "%s: its last token has expired, nobody needs it" :
 									 "%s: it does not sign and no session was signed with it",
-									 key->kid),
+									 step.key_id),
 							"Remove it with vidtoken-keyring, unless it is to sign next, or a standby, another database or vidtoken_sign() uses it.");
 }

@@ -32,7 +32,9 @@ PG_FUNCTION_INFO_V1(vidtoken_refresh);
 static Datum grant(FunctionCallInfo fcinfo, bool refresh);
 static void begin_claims(const VidTokenProvider *provider,
 						 VidTokenClaims *claims);
-static void describe_room(const char *appointment_id, VidTokenClaims *claims);
+static void describe_room(const char *appointment_id,
+						  const VidTokenSchedule *schedule,
+						  VidTokenClaims *claims);
 static void settle_session(VidTokenLedgerMode mode, TimestampTz now,
 						   const VidTokenSessionEntry *entry,
 						   VidTokenSession *session);
@@ -46,8 +48,7 @@ static void make_names(const VidTokenAppointment *appointment, int generation,
 					   VidTokenSession *session);
 static char *make_jti(const VidTokenProvider *provider,
 					  const VidTokenClaims *claims);
-static char *sign(const VidTokenProvider *provider,
-				  const VidTokenClaims *claims);
+static char *sign(const VidTokenProvider *provider, VidTokenClaims *claims);
 static int64 unix_seconds(TimestampTz time);
 
 /*
@@ -98,7 +99,7 @@ grant(FunctionCallInfo fcinfo, bool refresh)
 		vidtoken_refuse_at(reason, &schedule, now);
 	vidtoken_policy_life(&schedule, provider, now, &life);
 	if (provider->carries_room)
-		describe_room(appointment_id, &claims);
+		describe_room(appointment_id, &schedule, &claims);
 
 	claims.issued_at = unix_seconds(life.issued_at) - vidtoken_clock_skew;
 	claims.jti = make_jti(provider, &claims);
@@ -138,21 +139,27 @@ begin_claims(const VidTokenProvider *provider, VidTokenClaims *claims)
 	claims->account = pstrdup(vidtoken_account);
 	claims->audience = pstrdup(vidtoken_audience);
 	claims->key_id = pstrdup(key->kid);
-	claims->algorithm = key->algorithm->name;
 	claims->empty_room_timeout = vidtoken_empty_room_timeout;
 }
 
 /*
  * describe_room: the token follows the participant's own row, the room the
- * appointment as a whole
+ * appointment as a whole, as far as the caller sees it
  */
 static void
-describe_room(const char *appointment_id, VidTokenClaims *claims)
+describe_room(const char *appointment_id, const VidTokenSchedule *schedule,
+			  VidTokenClaims *claims)
 {
 	VidTokenOccasion occasion;
 	int64		duration;
 
 	vidtoken_occasion_read(appointment_id, &occasion);
+	if (!occasion.visible)
+	{
+		/* The row of a moment ago is gone. */
+		occasion.starts_at = schedule->starts_at;
+		occasion.ends_at = schedule->ends_at;
+	}
 	if (pg_sub_s64_overflow(occasion.ends_at, occasion.starts_at, &duration))
 		duration = PG_INT64_MAX;
 	duration = duration / USECS_PER_SEC + (duration % USECS_PER_SEC > 0);
@@ -288,19 +295,21 @@ make_jti(const VidTokenProvider *provider, const VidTokenClaims *claims)
  * have called us, and that call may have replaced the keyring.
  */
 static char *
-sign(const VidTokenProvider *provider, const VidTokenClaims *claims)
+sign(const VidTokenProvider *provider, VidTokenClaims *claims)
 {
+	const VidTokenKey *key = vidtoken_keyring_signing_key(provider,
+														  claims->key_id);
 	StringInfoData token;
 	int			part;
 
+	claims->algorithm = key->algorithm->name;
 	vidtoken_provider_check_limits(provider, claims);
 	initStringInfo(&token);
 	provider->write_header(&token, claims);
 	part = vidtoken_jws_end_part(&token, 0);
 	provider->write_claims(&token, claims);
 	vidtoken_jws_end_part(&token, part);
-	vidtoken_jws_sign(&token, vidtoken_keyring_signing_key(provider,
-														   claims->key_id));
+	vidtoken_jws_sign(&token, key);
 	return token.data;
 }
 

@@ -3,8 +3,7 @@
  * sign.c
  *	  vidtoken_sign and vidtoken_jwks: tokens of a back end's own making
  *
- * What is signed here is what vidtoken_verify() accepts: the same parser
- * judges the claims before they are signed.
+ * The parsers of vidtoken_verify() judge the claims before they are signed.
  *
  * Copyright (c) 2026, the vidtoken authors
  *

@@ -15,12 +15,14 @@
 #include "postgres.h"
 
 #include "policy/settings.h"
+#include "provider/provider.h"
 #include "storage/lmgr.h"
 #include "storage/source_entry.h"
 #include "utils/memutils.h"
 
 static VidTokenSourceEntry *current_entry = NULL;
 
+static bool wants_metadata(const VidTokenSource *source);
 static bool is_valid(const VidTokenSourceEntry *entry);
 static VidTokenSourceEntry *make_entry(void);
 static void free_entry(VidTokenSourceEntry *entry);
@@ -63,12 +65,24 @@ vidtoken_source_entry_unpin(VidTokenSourceEntry *entry)
 }
 
 /*
+ * wants_metadata: it may be long, and is not written out for providers that
+ * do not carry it; text is judged all the same
+ */
+static bool
+wants_metadata(const VidTokenSource *source)
+{
+	return source->checks_metadata ||
+		vidtoken_provider_find(vidtoken_provider)->carries_metadata;
+}
+
+/*
  * is_valid: locking the relation first takes in what other sessions did to it
  */
 static bool
 is_valid(const VidTokenSourceEntry *entry)
 {
-	if (strcmp(entry->setting, vidtoken_source) != 0)
+	if (strcmp(entry->setting, vidtoken_source) != 0 ||
+		entry->has_metadata != wants_metadata(&entry->source))
 		return false;
 	LockRelationOid(entry->source.relation, AccessShareLock);
 	return vidtoken_plan_is_valid(&entry->participant) &&
@@ -92,6 +106,7 @@ make_entry(void)
 	entry->context = context;
 	entry->setting = MemoryContextStrdup(context, vidtoken_source);
 	vidtoken_source_resolve(source, context);
+	entry->has_metadata = wants_metadata(source);
 	types[0] = source->appointment_id.base_type;
 	types[1] = source->user_id.base_type;
 
@@ -149,7 +164,9 @@ participant_query(const VidTokenSource *source)
 					text_column(source, VIDTOKEN_COLUMN_IDENTITY),
 					text_column(source, VIDTOKEN_COLUMN_DISPLAY_NAME),
 					text_column(source, VIDTOKEN_COLUMN_ROLE),
-					text_column(source, VIDTOKEN_COLUMN_METADATA),
+					wants_metadata(source) ?
+					text_column(source, VIDTOKEN_COLUMN_METADATA) :
+					"NULL::pg_catalog.text",
 					source->has[VIDTOKEN_COLUMN_CANCELLED] ? "s.cancelled" : "false",
 					disagree,
 					source->relation_name,

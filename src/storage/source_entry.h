@@ -38,6 +38,7 @@ typedef struct VidTokenSourceEntry
 	MemoryContext context;
 	char	   *setting;		/* vidtoken.source that it was made from */
 	VidTokenSource source;
+	bool		has_metadata;	/* does "participant" read it? */
 	VidTokenPlan participant;	/* one row: appointment and user */
 	VidTokenPlan occasion;		/* all rows of an appointment */
 	int			pins;			/* uses under way */
