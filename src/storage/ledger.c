@@ -32,8 +32,8 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "access/xact.h"
-#include "access/xlog.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_class.h"
@@ -71,7 +71,8 @@ static void set_local(const char *name, const char *value);
  * allow a call that issues
  *
  * Raises 25006 when a row is needed and none can be written.  A read-only
- * transaction on a primary is no way around the ledger.
+ * transaction on a primary is no way around the ledger; one that a standby
+ * began stays what it was when the standby is promoted.
  */
 VidTokenLedgerMode
 vidtoken_ledger_mode(void)
@@ -81,7 +82,7 @@ vidtoken_ledger_mode(void)
 	if (!XactReadOnly)
 		return VIDTOKEN_LEDGER_WRITE;
 	if (vidtoken_record_sessions == VIDTOKEN_RECORD_PREFERRED &&
-		RecoveryInProgress())
+		TransactionStartedDuringRecovery())
 		return VIDTOKEN_LEDGER_READ;
 	ereport(ERROR,
 			errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
