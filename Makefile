@@ -35,6 +35,7 @@ OBJS = \
 	src/provider/jwt.o \
 	src/provider/livekit.o \
 	src/provider/provider.o \
+	src/provider/room_limits.o \
 	src/provider/twilio.o \
 	src/sql/argument.o \
 	src/sql/check.o \

@@ -80,7 +80,9 @@ vidtoken_policy_ttl(int64 duration)
 int64
 vidtoken_policy_unused_room_timeout(int64 duration)
 {
-	return duration + vidtoken_unused_room_buffer;
+	/* Nor longer than an interval: two rows may be all of the calendar apart. */
+	return Min(duration + vidtoken_unused_room_buffer,
+			   PG_INT64_MAX / USECS_PER_SEC);
 }
 
 /*
@@ -97,15 +99,43 @@ vidtoken_policy_schedule(TimestampTz starts_at, int64 duration,
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("start of the appointment must be finite"));
 
-	schedule->starts_at = starts_at;
+	vidtoken_policy_span(starts_at, add_seconds(starts_at, duration), schedule);
 	schedule->duration = duration;
-	schedule->ends_at = add_seconds(starts_at, duration);
+}
+
+/*
+ * vidtoken_policy_span: the times of what lasts from the first start to the
+ * last end of several rows
+ *
+ * Raises 22023 when they cannot be represented.
+ */
+void
+vidtoken_policy_span(TimestampTz starts_at, TimestampTz ends_at,
+					 VidTokenSchedule *schedule)
+{
+	schedule->starts_at = starts_at;
+	schedule->ends_at = ends_at;
+	schedule->duration = seconds_until(starts_at, ends_at);
 	schedule->opens_at = add_seconds(starts_at, -vidtoken_buffer_before);
 	schedule->hard_stop = cut_to_second(add_seconds(schedule->ends_at,
 													vidtoken_max_overrun));
 	schedule->closes_at = Min(add_seconds(schedule->ends_at,
 										  vidtoken_buffer_after),
 							  schedule->hard_stop);
+}
+
+/*
+ * vidtoken_policy_room: what the settings want of the room
+ *
+ * Who enters at the first moment may stay to the last without leaving once.
+ */
+void
+vidtoken_policy_room(const VidTokenSchedule *schedule, VidTokenRoom *room)
+{
+	room->empty_timeout = vidtoken_empty_room_timeout;
+	room->unused_timeout =
+		vidtoken_policy_unused_room_timeout(schedule->duration);
+	room->max_stay = seconds_until(schedule->opens_at, schedule->hard_stop);
 }
 
 /*
@@ -237,13 +267,15 @@ cut_to_second(TimestampTz time)
 }
 
 /*
- * seconds_until: rounded up
+ * seconds_until: rounded up, the most there can be for more than that
  */
 static int64
 seconds_until(TimestampTz from, TimestampTz to)
 {
-	int64		usecs = to - from;
+	int64		usecs;
 
+	if (pg_sub_s64_overflow(to, from, &usecs))
+		usecs = to > from ? PG_INT64_MAX : PG_INT64_MIN;
 	return usecs / USECS_PER_SEC + (usecs % USECS_PER_SEC > 0 ? 1 : 0);
 }
 

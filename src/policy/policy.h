@@ -41,6 +41,10 @@ extern int64 vidtoken_policy_duration(const Interval *duration);
 extern int64 vidtoken_policy_ttl(int64 duration);
 extern void vidtoken_policy_schedule(TimestampTz starts_at, int64 duration,
 									 VidTokenSchedule *schedule);
+extern void vidtoken_policy_span(TimestampTz starts_at, TimestampTz ends_at,
+								 VidTokenSchedule *schedule);
+extern void vidtoken_policy_room(const VidTokenSchedule *schedule,
+								 VidTokenRoom *room);
 extern VidTokenReason vidtoken_policy_judge(const VidTokenSchedule *schedule,
 											bool entering, TimestampTz now);
 extern void vidtoken_policy_life(const VidTokenSchedule *schedule,

@@ -46,7 +46,7 @@ write_claims(StringInfo json, const VidTokenClaims *claims)
 	if (claims->audience[0] != '\0')
 		vidtoken_json_add_string(json, "aud", claims->audience);
 	vidtoken_provider_add_times(json, claims);
-	vidtoken_json_add_string(json, "room", claims->room_name);
+	vidtoken_json_add_string(json, "room", claims->room.name);
 	vidtoken_json_add_string(json, "role", claims->role);
 	vidtoken_json_end(json);
 }

@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * livekit.c
- *	  tokens of LiveKit
+ *	  tokens and rooms of LiveKit
  *
  * The kid is LiveKit's API key, the secret its API secret.  The room's
  * timeouts travel in every participant's token, because LiveKit takes them
- * from the one who happens to come first.  Its emptyTimeout is the time while
- * nobody came, its departureTimeout the time after the last one left.
+ * from the one who happens to come first, unless a back end has made the room
+ * before.  Its emptyTimeout is the time while nobody came, its departureTimeout
+ * the time after the last one left; there is no limit to a participant's stay.
  *
  * LiveKit judges a token at connect with a leeway of a minute, and goes by
  * nbf, not iat.
@@ -25,8 +26,11 @@
 static void write_header(StringInfo json, const VidTokenClaims *claims);
 static void write_claims(StringInfo json, const VidTokenClaims *claims);
 static void write_grants(StringInfo json, const VidTokenClaims *claims);
-static void write_room(StringInfo json, const VidTokenClaims *claims);
-static int64 as_timeout(int64 seconds);
+static void write_room(StringInfo json, const VidTokenRoom *room);
+static void add_room_settings(StringInfo json, const VidTokenRoom *room);
+
+/* a uint32 of seconds, in which 0 would mean LiveKit's own default */
+#define TIMEOUT {.min = 1, .max = PG_UINT32_MAX}
 
 const VidTokenProvider vidtoken_provider_livekit = {
 	.name = "livekit",
@@ -38,8 +42,11 @@ const VidTokenProvider vidtoken_provider_livekit = {
 	.max_room_name_length = 256,
 	.max_display_name_length = 256,
 	.max_metadata_length = 512 * 1024,
+	.empty_timeout = TIMEOUT,
+	.unused_timeout = TIMEOUT,
 	.write_header = write_header,
 	.write_claims = write_claims,
+	.write_room = write_room,
 };
 
 static void
@@ -62,7 +69,9 @@ write_claims(StringInfo json, const VidTokenClaims *claims)
 	if (claims->metadata != NULL)
 		vidtoken_json_add_string(json, "metadata", claims->metadata);
 	write_grants(json, claims);
-	write_room(json, claims);
+	vidtoken_json_begin(json, "roomConfig");
+	add_room_settings(json, &claims->room);
+	vidtoken_json_end(json);
 	vidtoken_json_end(json);
 }
 
@@ -80,7 +89,7 @@ write_grants(StringInfo json, const VidTokenClaims *claims)
 
 	vidtoken_json_begin(json, "video");
 	vidtoken_json_add_boolean(json, "roomJoin", true);
-	vidtoken_json_add_string(json, "room", claims->room_name);
+	vidtoken_json_add_string(json, "room", claims->room.name);
 	vidtoken_json_add_boolean(json, "canPublish", speaks);
 	vidtoken_json_add_boolean(json, "canSubscribe", true);
 	vidtoken_json_add_boolean(json, "canPublishData", speaks);
@@ -89,25 +98,28 @@ write_grants(StringInfo json, const VidTokenClaims *claims)
 	vidtoken_json_end(json);
 }
 
+/*
+ * write_room: livekit.CreateRoomRequest, for RoomService/CreateRoom
+ */
 static void
-write_room(StringInfo json, const VidTokenClaims *claims)
+write_room(StringInfo json, const VidTokenRoom *room)
 {
-	vidtoken_json_begin(json, "roomConfig");
-	vidtoken_json_add_integer(json, "emptyTimeout",
-							  as_timeout(claims->unused_room_timeout));
-	vidtoken_json_add_integer(json, "departureTimeout",
-							  as_timeout(claims->empty_room_timeout));
-	if (claims->max_participants > 0)
-		vidtoken_json_add_integer(json, "maxParticipants",
-								  claims->max_participants);
+	vidtoken_json_begin(json, NULL);
+	vidtoken_json_add_string(json, "name", room->name);
+	add_room_settings(json, room);
 	vidtoken_json_end(json);
 }
 
 /*
- * as_timeout: a uint32 of seconds, in which 0 would mean LiveKit's own default
+ * add_room_settings: members that livekit.RoomConfiguration, in a token, and
+ * livekit.CreateRoomRequest have in common
  */
-static int64
-as_timeout(int64 seconds)
+static void
+add_room_settings(StringInfo json, const VidTokenRoom *room)
 {
-	return Min(Max(seconds, 1), (int64) PG_UINT32_MAX);
+	vidtoken_json_add_integer(json, "emptyTimeout", room->unused_timeout);
+	vidtoken_json_add_integer(json, "departureTimeout", room->empty_timeout);
+	if (room->max_participants > 0)
+		vidtoken_json_add_integer(json, "maxParticipants",
+								  room->max_participants);
 }

@@ -93,12 +93,22 @@ vidtoken_provider_check_limits(const VidTokenProvider *provider,
 {
 	check_length(provider, "identity", claims->identity,
 				 provider->max_identity_length);
-	check_length(provider, "room name", claims->room_name,
-				 provider->max_room_name_length);
+	vidtoken_provider_check_room_name(provider, claims->room.name);
 	check_length(provider, "display name", claims->display_name,
 				 provider->max_display_name_length);
 	check_length(provider, "metadata", claims->metadata,
 				 provider->max_metadata_length);
+}
+
+/*
+ * vidtoken_provider_check_room_name: raise 22001 when it is too long
+ */
+void
+vidtoken_provider_check_room_name(const VidTokenProvider *provider,
+								  const char *room_name)
+{
+	check_length(provider, "room name", room_name,
+				 provider->max_room_name_length);
 }
 
 /* The value itself stays out of the message: it may be a person's name. */

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * provider.h
- *	  what makes one provider's tokens differ from another's
+ *	  what makes one provider's tokens and rooms differ from another's
  *
  * A provider is one file with one "static const VidTokenProvider", and one
- * line in the table of provider.c.  It writes claims; keys, tables and
- * settings come to it as arguments.
+ * line in the table of provider.c.  It writes claims and room settings; keys,
+ * tables and settings come to it as arguments.
  *
  * Copyright (c) 2026, the vidtoken authors
  *
@@ -16,6 +16,25 @@
 #define VIDTOKEN_PROVIDER_H
 
 #include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
+
+/* A room; times in seconds. */
+typedef struct VidTokenRoom
+{
+	const char *name;			/* in the server's encoding */
+	int64		empty_timeout;	/* closes so long after the last one left */
+	int64		unused_timeout; /* waits so long when nobody came */
+	int64		max_participants;	/* 0: no limit */
+	int64		max_stay;		/* of a participant, at one go */
+} VidTokenRoom;
+
+/* What a provider takes for one number of a room. */
+typedef struct VidTokenRange
+{
+	int64		min;
+	int64		max;			/* 0: no maximum */
+	bool		whole_minutes;	/* it counts in minutes */
+} VidTokenRange;
 
 /* What a token says; strings are in the server's encoding. */
 typedef struct VidTokenClaims
@@ -29,13 +48,9 @@ typedef struct VidTokenClaims
 	const char *display_name;	/* NULL: none */
 	const char *role;			/* host, guest or observer */
 	const char *metadata;		/* NULL: none */
-	const char *room_name;
+	VidTokenRoom room;			/* beyond its name: if carries_room */
 	int64		issued_at;		/* iat and nbf, seconds since 1970 */
 	int64		expires_at;		/* exp, seconds since 1970 */
-	/* the room, for providers whose tokens carry it */
-	int64		empty_room_timeout; /* seconds after the last one left */
-	int64		unused_room_timeout;	/* seconds while nobody came */
-	int			max_participants;	/* 0: no limit */
 } VidTokenClaims;
 
 /* Writes the JOSE header, a JSON object that begins with "alg". */
@@ -60,6 +75,12 @@ typedef char *(*VidTokenJtiMaker) (const VidTokenClaims *claims,
 typedef const char *(*VidTokenCredentialsCheck) (const char *account,
 												 const char *key_id);
 
+/*
+ * Writes the body of the provider's call that makes a room, a JSON object, of
+ * numbers that are within its ranges.  May be left out: there is no such call.
+ */
+typedef void (*VidTokenRoomWriter) (StringInfo json, const VidTokenRoom *room);
+
 typedef struct VidTokenProvider
 {
 	const char *name;			/* value of vidtoken.provider */
@@ -76,10 +97,16 @@ typedef struct VidTokenProvider
 	int			max_room_name_length;
 	int			max_display_name_length;
 	int			max_metadata_length;
+	/* numbers of a room; left out: whatever there is */
+	VidTokenRange empty_timeout;
+	VidTokenRange unused_timeout;
+	VidTokenRange max_participants;
+	VidTokenRange max_stay;
 	VidTokenHeaderWriter write_header;
 	VidTokenClaimsWriter write_claims;
 	VidTokenJtiMaker make_jti;
 	VidTokenCredentialsCheck check_credentials;
+	VidTokenRoomWriter write_room;
 } VidTokenProvider;
 
 extern const VidTokenProvider vidtoken_provider_jwt;
@@ -93,5 +120,9 @@ extern void vidtoken_provider_add_times(StringInfo json,
 										const VidTokenClaims *claims);
 extern void vidtoken_provider_check_limits(const VidTokenProvider *provider,
 										   const VidTokenClaims *claims);
+extern void vidtoken_provider_check_room_name(const VidTokenProvider *provider,
+											  const char *room_name);
+extern List *vidtoken_provider_fit_room(const VidTokenProvider *provider,
+										VidTokenRoom *room);
 
 #endif							/* VIDTOKEN_PROVIDER_H */

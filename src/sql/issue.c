@@ -13,7 +13,6 @@
  */
 #include "postgres.h"
 
-#include "common/int.h"
 #include "crypto/jws.h"
 #include "fmgr.h"
 #include "ground/base64url.h"
@@ -33,6 +32,7 @@ static Datum grant(FunctionCallInfo fcinfo, bool refresh);
 static void begin_claims(const VidTokenProvider *provider,
 						 VidTokenClaims *claims);
 static void describe_room(const char *appointment_id,
+						  const VidTokenProvider *provider,
 						  const VidTokenSchedule *schedule,
 						  VidTokenClaims *claims);
 static void settle_session(VidTokenLedgerMode mode, TimestampTz now,
@@ -99,7 +99,7 @@ grant(FunctionCallInfo fcinfo, bool refresh)
 		vidtoken_refuse_at(reason, &schedule, now);
 	vidtoken_policy_life(&schedule, provider, now, &life);
 	if (provider->carries_room)
-		describe_room(appointment_id, &schedule, &claims);
+		describe_room(appointment_id, provider, &schedule, &claims);
 
 	claims.issued_at = unix_seconds(life.issued_at) - vidtoken_clock_skew;
 	claims.jti = make_jti(provider, &claims);
@@ -119,7 +119,7 @@ grant(FunctionCallInfo fcinfo, bool refresh)
 	claims.display_name = appointment.display_name;
 	claims.role = appointment.role;
 	claims.metadata = appointment.metadata;
-	claims.room_name = session.room_name;
+	claims.room.name = session.room_name;
 	claims.expires_at = unix_seconds(session.expires_at);
 
 	return vidtoken_grant_datum(fcinfo, sign(provider, &claims), provider,
@@ -139,7 +139,6 @@ begin_claims(const VidTokenProvider *provider, VidTokenClaims *claims)
 	claims->account = pstrdup(vidtoken_account);
 	claims->audience = pstrdup(vidtoken_audience);
 	claims->key_id = pstrdup(key->kid);
-	claims->empty_room_timeout = vidtoken_empty_room_timeout;
 }
 
 /*
@@ -147,24 +146,19 @@ begin_claims(const VidTokenProvider *provider, VidTokenClaims *claims)
  * appointment as a whole, as far as the caller sees it
  */
 static void
-describe_room(const char *appointment_id, const VidTokenSchedule *schedule,
-			  VidTokenClaims *claims)
+describe_room(const char *appointment_id, const VidTokenProvider *provider,
+			  const VidTokenSchedule *schedule, VidTokenClaims *claims)
 {
 	VidTokenOccasion occasion;
-	int64		duration;
+	VidTokenSchedule span = *schedule;
 
 	vidtoken_occasion_read(appointment_id, &occasion);
-	if (!occasion.visible)
-	{
-		/* The row of a moment ago is gone. */
-		occasion.starts_at = schedule->starts_at;
-		occasion.ends_at = schedule->ends_at;
-	}
-	if (pg_sub_s64_overflow(occasion.ends_at, occasion.starts_at, &duration))
-		duration = PG_INT64_MAX;
-	duration = duration / USECS_PER_SEC + (duration % USECS_PER_SEC > 0);
-	claims->unused_room_timeout = vidtoken_policy_unused_room_timeout(duration);
-	claims->max_participants = occasion.max_participants;
+	/* The row of a moment ago may be gone. */
+	if (occasion.visible)
+		vidtoken_policy_span(occasion.starts_at, occasion.ends_at, &span);
+	vidtoken_policy_room(&span, &claims->room);
+	claims->room.max_participants = occasion.max_participants;
+	(void) vidtoken_provider_fit_room(provider, &claims->room);
 }
 
 /*
