@@ -44,7 +44,9 @@ OBJS = \
 	src/sql/inspect.o \
 	src/sql/issue.o \
 	src/sql/report.o \
+	src/sql/result.o \
 	src/sql/revoke.o \
+	src/sql/room_settings.o \
 	src/sql/sign.o \
 	src/sql/verify.o \
 	src/storage/appointment.o \
@@ -58,7 +60,8 @@ OBJS = \
 	src/storage/room.o \
 	src/storage/session.o \
 	src/storage/source.o \
-	src/storage/source_entry.o
+	src/storage/source_entry.o \
+	src/storage/source_row.o
 
 EXTENSION = vidtoken
 DATA = sql/vidtoken--1.0.sql

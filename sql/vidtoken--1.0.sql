@@ -212,6 +212,24 @@ RETURNS pg_catalog.int8
 AS 'MODULE_PATHNAME', 'vidtoken_prune'
 LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
 
+-- What tells and does not write is STABLE, so that a plain GET works.  It is
+-- not parallel safe: in a parallel query not even the leader may take the
+-- latest snapshot, which the ledger is read with.
+CREATE FUNCTION @extschema@.vidtoken_room_settings(
+    appointment_id @extschema@.vidtoken_id,
+    OUT room_name pg_catalog.text,
+    OUT empty_room_timeout pg_catalog."interval",
+    OUT unused_room_timeout pg_catalog."interval",
+    OUT max_participants pg_catalog.int4,
+    OUT opens_at pg_catalog.timestamptz,
+    OUT closes_at pg_catalog.timestamptz,
+    OUT provider pg_catalog.text,
+    OUT create_request pg_catalog.jsonb,
+    OUT adjusted pg_catalog.text[])
+RETURNS pg_catalog.record
+AS 'MODULE_PATHNAME', 'vidtoken_room_settings'
+LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL UNSAFE;
+
 -- Not parallel safe, and never folded into a constant: ES256 signs anew each
 -- time.
 CREATE FUNCTION @extschema@.vidtoken_sign(
@@ -474,6 +492,10 @@ COMMENT ON FUNCTION @extschema@.vidtoken_prune(pg_catalog."interval") IS
 'forgets sessions and rooms whose appointment''s hard stop lies further back than older_than; returns the number of rows
 
 Raises 22023 below one day.';
+COMMENT ON FUNCTION @extschema@.vidtoken_room_settings(@extschema@.vidtoken_id) IS
+'what the settings want of an appointment''s room, and create_request, the body of the provider''s call that makes it (NULL where there is none)
+
+adjusted names every number that is another one in create_request because the provider would not take it. Raises PT404 (no such appointment, or not visible), PT410 (ended, cancelled, revoked), 21000 (rows that disagree on room_name), 22001 (a name too long for the provider), 22004 (NULL id), F0000 (configuration).';
 COMMENT ON FUNCTION @extschema@.vidtoken_sign(pg_catalog.json, pg_catalog.text) IS
 'signs a JSON object of claims as it is spelled, with a token key of the keyring or with that of vidtoken.key_id: for trusted back ends (RFC 7519)
 

@@ -17,6 +17,7 @@
 #include "funcapi.h"
 #include "policy/policy.h"
 #include "policy/settings.h"
+#include "sql/result.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -45,7 +46,6 @@ typedef enum PolicyColumn
 
 static void fill_token_times(const VidTokenSchedule *schedule,
 							 TimestampTz now, Datum *values, bool *nulls);
-static Datum seconds_as_interval(int64 seconds);
 
 /*
  * vidtoken_ttl(duration): life of a token, by the formula
@@ -56,7 +56,7 @@ vidtoken_ttl(PG_FUNCTION_ARGS)
 	int64		duration = vidtoken_policy_duration(PG_GETARG_INTERVAL_P(0));
 
 	vidtoken_settings_check();
-	return seconds_as_interval(vidtoken_policy_ttl(duration));
+	return vidtoken_interval_result(vidtoken_policy_ttl(duration));
 }
 
 /*
@@ -96,11 +96,11 @@ vidtoken_policy_row(PG_FUNCTION_ARGS)
 	values[POLICY_CLOSES_AT] = TimestampTzGetDatum(schedule.closes_at);
 	values[POLICY_ENDS_AT] = TimestampTzGetDatum(schedule.ends_at);
 	values[POLICY_HARD_STOP] = TimestampTzGetDatum(schedule.hard_stop);
-	values[POLICY_TTL] = seconds_as_interval(vidtoken_policy_ttl(duration));
+	values[POLICY_TTL] = vidtoken_interval_result(vidtoken_policy_ttl(duration));
 	values[POLICY_EMPTY_ROOM_TIMEOUT] =
-		seconds_as_interval(vidtoken_empty_room_timeout);
+		vidtoken_interval_result(vidtoken_empty_room_timeout);
 	values[POLICY_UNUSED_ROOM_TIMEOUT] =
-		seconds_as_interval(vidtoken_policy_unused_room_timeout(duration));
+		vidtoken_interval_result(vidtoken_policy_unused_room_timeout(duration));
 	fill_token_times(&schedule,
 					 PG_ARGISNULL(2) ? vidtoken_now() : PG_GETARG_TIMESTAMPTZ(2),
 					 values, nulls);
@@ -148,13 +148,4 @@ fill_token_times(const VidTokenSchedule *schedule, TimestampTz now,
 	values[POLICY_REFRESH_AT] = TimestampTzGetDatum(refresh_at);
 	values[POLICY_WARN_AT] =
 		TimestampTzGetDatum(vidtoken_policy_warn_at(life.issued_at, expires_at));
-}
-
-static Datum
-seconds_as_interval(int64 seconds)
-{
-	Interval   *interval = palloc0(sizeof(Interval));
-
-	interval->time = seconds * USECS_PER_SEC;
-	return IntervalPGetDatum(interval);
 }

@@ -152,7 +152,7 @@ describe_room(const char *appointment_id, const VidTokenProvider *provider,
 	VidTokenOccasion occasion;
 	VidTokenSchedule span = *schedule;
 
-	vidtoken_occasion_read(appointment_id, &occasion);
+	vidtoken_occasion_read(appointment_id, false, &occasion);
 	/* The row of a moment ago may be gone. */
 	if (occasion.visible)
 		vidtoken_policy_span(occasion.starts_at, occasion.ends_at, &span);

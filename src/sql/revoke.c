@@ -23,6 +23,7 @@
 #include "storage/ledger.h"
 #include "storage/prune.h"
 #include "storage/room.h"
+#include "storage/source_entry.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -114,8 +115,8 @@ vidtoken_reset_room(PG_FUNCTION_ARGS)
 
 	vidtoken_ledger_require();
 	vidtoken_keyring_refresh();
-	vidtoken_occasion_read(appointment_id, &occasion);
-	if (occasion.names_room)
+	vidtoken_occasion_read(appointment_id, false, &occasion);
+	if (occasion.room_name != NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_CONFIG_FILE_ERROR),
 				errmsg("cannot reset a room that the source names"),

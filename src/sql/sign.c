@@ -19,6 +19,7 @@
 #include "policy/keyring.h"
 #include "policy/settings.h"
 #include "sql/argument.h"
+#include "sql/result.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(vidtoken_sign);
@@ -87,9 +88,7 @@ vidtoken_jwks(PG_FUNCTION_ARGS)
 		vidtoken_jwk_write_public(&json, key);
 	}
 	appendStringInfoString(&json, "]}");
-	return DirectFunctionCall1(jsonb_in,
-							   CStringGetDatum(vidtoken_from_utf8(json.data,
-																  json.len)));
+	return vidtoken_jsonb_result(&json);
 }
 
 /*

@@ -21,12 +21,14 @@
 #include "policy/policy.h"
 #include "storage/appointment.h"
 #include "storage/source_entry.h"
+#include "storage/source_row.h"
 #include "utils/builtins.h"
 
 /* arguments of a step that may fail */
 typedef struct OccasionStep
 {
 	const char *appointment_id;
+	bool		read_only;
 	VidTokenOccasion *occasion;
 } OccasionStep;
 
@@ -38,14 +40,12 @@ static void read_participant(VidTokenSourceEntry *entry,
 							 VidTokenAppointment *appointment);
 static void read_row(VidTokenSourceEntry *entry,
 					 VidTokenAppointment *appointment);
-static void read_times(HeapTuple row, TimestampTz *starts_at, int64 *duration);
-static const char *known_role(const char *role);
+pg_noreturn static void raise_disagreement(void);
+pg_noreturn static void raise_empty(const char *column);
 static void read_occasion(VidTokenSourceEntry *entry,
-						  const char *appointment_id,
-						  VidTokenOccasion *occasion);
+						  const OccasionStep *step);
 static void add_row(VidTokenOccasion *occasion, HeapTuple row);
-static Datum column_datum(HeapTuple row, int column, bool *isnull);
-static char *column_text(HeapTuple row, int column);
+static void add_room_name(VidTokenOccasion *occasion, const char *room_name);
 
 /*
  * vidtoken_appointment_read: the participant's row, copied to the current
@@ -74,12 +74,14 @@ vidtoken_appointment_read(const char *appointment_id, const char *user_id,
 /*
  * vidtoken_occasion_read: the appointment as a whole, visible or not
  *
- * Raises PT404 when the id is malformed.
+ * "read_only" is for functions that are STABLE: they see what the query sees
+ * that calls them, no more.  Raises PT404 when the id is malformed.
  */
 void
-vidtoken_occasion_read(const char *appointment_id, VidTokenOccasion *occasion)
+vidtoken_occasion_read(const char *appointment_id, bool read_only,
+					   VidTokenOccasion *occasion)
 {
-	OccasionStep step = {.appointment_id = appointment_id,.occasion = occasion};
+	OccasionStep step = {appointment_id, read_only, occasion};
 
 	read_occasion_step(&step);
 }
@@ -96,7 +98,7 @@ bool
 vidtoken_occasion_glimpse(const char *appointment_id,
 						  VidTokenOccasion *occasion)
 {
-	OccasionStep step = {.appointment_id = appointment_id,.occasion = occasion};
+	OccasionStep step = {appointment_id, false, occasion};
 	ErrorData  *error = vidtoken_guarded(read_occasion_step, &step);
 
 	if (error == NULL)
@@ -127,6 +129,22 @@ vidtoken_occasion_key(const char *appointment_id, VidTokenOccasion *occasion)
 }
 
 /*
+ * vidtoken_occasion_room_name: the name that the source gives the room, NULL
+ * for none
+ *
+ * Raises 21000 when rows disagree, F0000 for an empty one.
+ */
+const char *
+vidtoken_occasion_room_name(const VidTokenOccasion *occasion)
+{
+	if (occasion->rooms_disagree)
+		raise_disagreement();
+	if (occasion->room_name != NULL && occasion->room_name[0] == '\0')
+		raise_empty("room_name");
+	return occasion->room_name;
+}
+
+/*
  * vidtoken_user_key: canonical text of a user's id
  *
  * Raises PT404 when it is malformed.
@@ -135,26 +153,6 @@ char *
 vidtoken_user_key(const char *user_id)
 {
 	return spell_id(user_id, true);
-}
-
-/*
- * vidtoken_source_shows_rows: does the caller see any appointment at all?
- */
-bool
-vidtoken_source_shows_rows(void)
-{
-	VidTokenSourceEntry *entry = vidtoken_source_entry_pin();
-	char	   *query = psprintf("SELECT FROM %s LIMIT 1",
-								 entry->source.relation_name);
-	bool		shows;
-
-	vidtoken_source_entry_unpin(entry);
-	SPI_connect();
-	if (SPI_execute(query, false, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the relation of setting \"vidtoken.source\"");
-	shows = SPI_processed > 0;
-	SPI_finish();
-	return shows;
 }
 
 static char *
@@ -189,7 +187,7 @@ read_occasion_step(void *arg)
 	entry = vidtoken_source_entry_pin();
 	PG_TRY();
 	{
-		read_occasion(entry, step->appointment_id, step->occasion);
+		read_occasion(entry, step);
 	}
 	PG_FINALLY();
 	{
@@ -238,37 +236,30 @@ read_row(VidTokenSourceEntry *entry, VidTokenAppointment *appointment)
 	bool		isnull;
 	Datum		value;
 
-	value = column_datum(row, VIDTOKEN_RESULT_APPOINTMENT_ID, &isnull);
+	value = vidtoken_row_datum(row, VIDTOKEN_RESULT_APPOINTMENT_ID, &isnull);
 	appointment->appointment_id =
 		vidtoken_key_write(&entry->source.appointment_id, value);
 	appointment->id_is_number = entry->source.appointment_id.is_number;
-	value = column_datum(row, VIDTOKEN_RESULT_USER_ID, &isnull);
+	value = vidtoken_row_datum(row, VIDTOKEN_RESULT_USER_ID, &isnull);
 	appointment->user_id = vidtoken_key_write(&entry->source.user_id, value);
 
-	value = column_datum(row, VIDTOKEN_RESULT_ROOMS_DISAGREE, &isnull);
+	value = vidtoken_row_datum(row, VIDTOKEN_RESULT_ROOMS_DISAGREE, &isnull);
 	if (DatumGetBool(value))
-		ereport(ERROR,
-				errcode(ERRCODE_CARDINALITY_VIOLATION),
-				errmsg("rows of the appointment disagree on room_name"),
-				errhint("All participants of an appointment meet in one room: give them one room_name, or none."));
-	value = column_datum(row, VIDTOKEN_RESULT_CANCELLED, &isnull);
+		raise_disagreement();
+	value = vidtoken_row_datum(row, VIDTOKEN_RESULT_CANCELLED, &isnull);
 	appointment->cancelled = !isnull && DatumGetBool(value);
 
-	read_times(row, &appointment->starts_at, &appointment->duration);
-	appointment->identity = column_text(row, VIDTOKEN_RESULT_IDENTITY);
-	appointment->display_name = column_text(row, VIDTOKEN_RESULT_DISPLAY_NAME);
-	appointment->room_name = column_text(row, VIDTOKEN_RESULT_ROOM_NAME);
-	appointment->metadata = column_text(row, VIDTOKEN_RESULT_METADATA);
-	appointment->role = known_role(column_text(row, VIDTOKEN_RESULT_ROLE));
+	vidtoken_row_times(row, &appointment->starts_at, &appointment->duration);
+	appointment->identity = vidtoken_row_text(row, VIDTOKEN_RESULT_IDENTITY);
+	appointment->display_name = vidtoken_row_text(row, VIDTOKEN_RESULT_DISPLAY_NAME);
+	appointment->room_name = vidtoken_row_text(row, VIDTOKEN_RESULT_ROOM_NAME);
+	appointment->metadata = vidtoken_row_text(row, VIDTOKEN_RESULT_METADATA);
+	appointment->role = vidtoken_row_role(row);
 
-	if ((appointment->identity && appointment->identity[0] == '\0') ||
-		(appointment->room_name && appointment->room_name[0] == '\0'))
-		ereport(ERROR,
-				errcode(ERRCODE_CONFIG_FILE_ERROR),
-				errmsg("%s in the relation of setting \"vidtoken.source\" is an empty string",
-					   appointment->identity && appointment->identity[0] == '\0' ?
-					   "identity" : "room_name"),
-				errhint("NULL means that one is made: nullif(..., '')."));
+	if (appointment->identity && appointment->identity[0] == '\0')
+		raise_empty("identity");
+	if (appointment->room_name && appointment->room_name[0] == '\0')
+		raise_empty("room_name");
 
 	if (entry->source.checks_metadata && appointment->metadata != NULL &&
 		vidtoken_json_has_unsafe_escape(appointment->metadata))
@@ -279,60 +270,42 @@ read_row(VidTokenSourceEntry *entry, VidTokenAppointment *appointment)
 				errhint("A column of type jsonb refuses such text when it is written."));
 }
 
-/*
- * read_times: of a row of either query
- */
 static void
-read_times(HeapTuple row, TimestampTz *starts_at, int64 *duration)
+raise_disagreement(void)
 {
-	bool		start_isnull;
-	bool		duration_isnull;
-	Datum		start = column_datum(row, VIDTOKEN_RESULT_STARTS_AT, &start_isnull);
-	Datum		length = column_datum(row, VIDTOKEN_RESULT_DURATION, &duration_isnull);
-
-	if (start_isnull || duration_isnull)
-		ereport(ERROR,
-				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("%s of the appointment is NULL",
-					   start_isnull ? "starts_at" : "duration"),
-				errhint("Leave appointments without a time out of the relation of setting \"vidtoken.source\"."));
-	*starts_at = DatumGetTimestampTz(start);
-	*duration = vidtoken_policy_duration(DatumGetIntervalP(length));
+	ereport(ERROR,
+			errcode(ERRCODE_CARDINALITY_VIOLATION),
+			errmsg("rows of the appointment disagree on room_name"),
+			errhint("All participants of an appointment meet in one room: give them one room_name, or none."));
 }
 
-static const char *
-known_role(const char *role)
+static void
+raise_empty(const char *column)
 {
-	static const char *const roles[] = {"host", "guest", "observer"};
-	size_t		i;
-
-	if (role == NULL)
-		return "guest";
-	for (i = 0; i < lengthof(roles); i++)
-		if (strcmp(role, roles[i]) == 0)
-			return roles[i];
 	ereport(ERROR,
 			errcode(ERRCODE_CONFIG_FILE_ERROR),
-			errmsg("unknown role in the relation of setting \"vidtoken.source\""),
-			errdetail_log("The role is \"%s\".", role),
-			errhint("Roles are host, guest and observer; NULL means guest."));
+			errmsg("%s in the relation of setting \"vidtoken.source\" is an empty string",
+				   column),
+			errhint("NULL means that one is made: nullif(..., '')."));
 }
 
 static void
-read_occasion(VidTokenSourceEntry *entry, const char *appointment_id,
-			  VidTokenOccasion *occasion)
+read_occasion(VidTokenSourceEntry *entry, const OccasionStep *step)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	Datum		value;
 	uint64		i;
 
-	if (!vidtoken_key_read(&entry->source.appointment_id, appointment_id, &value))
+	if (!vidtoken_key_read(&entry->source.appointment_id,
+						   step->appointment_id, &value))
 		vidtoken_refuse(VIDTOKEN_NOT_FOUND);
 
 	SPI_connect();
 	vidtoken_plan_execute(&entry->occasion, &value, NULL,
-						  InvalidSnapshot, false, 0);
+						  InvalidSnapshot, step->read_only, 0);
+	MemoryContextSwitchTo(caller);
 	for (i = 0; i < SPI_processed; i++)
-		add_row(occasion, SPI_tuptable->vals[i]);
+		add_row(step->occasion, SPI_tuptable->vals[i]);
 	SPI_finish();
 }
 
@@ -346,10 +319,11 @@ add_row(VidTokenOccasion *occasion, HeapTuple row)
 	TimestampTz starts_at;
 	int64		duration;
 	bool		isnull;
-	Datum		limit = column_datum(row, VIDTOKEN_RESULT_MAX_PARTICIPANTS,
-									 &isnull);
+	Datum		cancelled;
+	Datum		limit = vidtoken_row_datum(row, VIDTOKEN_RESULT_MAX_PARTICIPANTS,
+										   &isnull);
 
-	read_times(row, &starts_at, &duration);
+	vidtoken_row_times(row, &starts_at, &duration);
 	vidtoken_policy_schedule(starts_at, duration, &schedule);
 	if (!occasion->visible || starts_at < occasion->starts_at)
 		occasion->starts_at = starts_at;
@@ -364,25 +338,21 @@ add_row(VidTokenOccasion *occasion, HeapTuple row)
 				errhint("NULL or 0 means that there is no limit."));
 	if (!isnull && DatumGetInt32(limit) > occasion->max_participants)
 		occasion->max_participants = DatumGetInt32(limit);
-	if (column_text(row, VIDTOKEN_RESULT_ROOM_NAME) != NULL)
-		occasion->names_room = true;
+	add_room_name(occasion, vidtoken_row_text(row, VIDTOKEN_RESULT_ROOM_NAME));
+	cancelled = vidtoken_row_datum(row, VIDTOKEN_RESULT_CANCELLED, &isnull);
+	occasion->cancelled = !isnull && DatumGetBool(cancelled) &&
+		(occasion->cancelled || !occasion->visible);
 	occasion->visible = true;
 }
 
-static Datum
-column_datum(HeapTuple row, int column, bool *isnull)
+static void
+add_room_name(VidTokenOccasion *occasion, const char *room_name)
 {
-	return SPI_getbinval(row, SPI_tuptable->tupdesc, column, isnull);
-}
+	const char *former = occasion->room_name;
 
-/*
- * column_text: a copy in the current context, NULL for NULL
- */
-static char *
-column_text(HeapTuple row, int column)
-{
-	bool		isnull;
-	Datum		value = column_datum(row, column, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(value);
+	if (occasion->visible &&
+		strcmp(former ? former : "", room_name ? room_name : "") != 0)
+		occasion->rooms_disagree = true;
+	if (former == NULL)
+		occasion->room_name = room_name;
 }

@@ -39,19 +39,21 @@ typedef struct VidTokenOccasion
 	TimestampTz ends_at;		/* the latest */
 	TimestampTz hard_stop;		/* the latest */
 	int			max_participants;	/* the largest; 0: none says */
-	bool		names_room;		/* does a row give a room_name? */
+	bool		cancelled;		/* all of them are */
+	const char *room_name;		/* that a row gives; NULL: none does */
+	bool		rooms_disagree; /* on room_name */
 } VidTokenOccasion;
 
 extern void vidtoken_appointment_read(const char *appointment_id,
 									  const char *user_id,
 									  VidTokenAppointment *appointment);
-extern void vidtoken_occasion_read(const char *appointment_id,
+extern void vidtoken_occasion_read(const char *appointment_id, bool read_only,
 								   VidTokenOccasion *occasion);
 extern void vidtoken_occasion_key(const char *appointment_id,
 								  VidTokenOccasion *occasion);
 extern bool vidtoken_occasion_glimpse(const char *appointment_id,
 									  VidTokenOccasion *occasion);
-extern bool vidtoken_source_shows_rows(void);
+extern const char *vidtoken_occasion_room_name(const VidTokenOccasion *occasion);
 extern char *vidtoken_user_key(const char *user_id);
 
 #endif							/* VIDTOKEN_APPOINTMENT_H */

@@ -46,6 +46,15 @@ static VidTokenStatement reset = {
 	.types = {TEXTOID, TIMESTAMPTZOID},
 };
 
+static VidTokenStatement look_up = {
+	.query = "SELECT r.generation, r.revoked_at IS NOT NULL"
+	" FROM %1$s.vidtoken_room AS r"
+	" WHERE r.appointment_id OPERATOR(pg_catalog.=) $1",
+	.read_only = true,
+	.nargs = 1,
+	.types = {TEXTOID},
+};
+
 /*
  * vidtoken_room_reset: begin the room's next generation, and return it
  */
@@ -64,6 +73,27 @@ vidtoken_room_reset(const VidTokenOccasion *occasion)
 	if (vidtoken_ledger_execute(&reset, values, nulls) == 0)
 		vidtoken_ledger_suppressed();
 	generation = DatumGetInt32(vidtoken_ledger_value(1, &isnull));
+	SPI_finish();
+	return generation;
+}
+
+/*
+ * vidtoken_room_read: the room's current generation, and whether the whole
+ * appointment is barred, for calls that have no other statement to execute
+ */
+int
+vidtoken_room_read(const char *appointment_id, bool *barred)
+{
+	int			generation = 0;
+	bool		isnull;
+
+	*barred = false;
+	SPI_connect();
+	if (vidtoken_ledger_execute_key(&look_up, appointment_id, NULL) > 0)
+	{
+		generation = DatumGetInt32(vidtoken_ledger_value(1, &isnull));
+		*barred = DatumGetBool(vidtoken_ledger_value(2, &isnull));
+	}
 	SPI_finish();
 	return generation;
 }

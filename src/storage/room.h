@@ -14,6 +14,7 @@
 #include "storage/appointment.h"
 
 extern int	vidtoken_room_reset(const VidTokenOccasion *occasion);
+extern int	vidtoken_room_read(const char *appointment_id, bool *barred);
 extern int	vidtoken_room_state(const char *appointment_id, bool *barred);
 
 #endif							/* VIDTOKEN_ROOM_H */

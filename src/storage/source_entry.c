@@ -29,6 +29,7 @@ static void free_entry(VidTokenSourceEntry *entry);
 static char *participant_query(const VidTokenSource *source);
 static char *occasion_query(const VidTokenSource *source);
 static char *text_column(const VidTokenSource *source, VidTokenColumn column);
+static const char *cancelled_column(const VidTokenSource *source);
 
 /*
  * vidtoken_source_entry_pin: the entry of vidtoken.source, made anew when it
@@ -62,6 +63,26 @@ vidtoken_source_entry_unpin(VidTokenSourceEntry *entry)
 {
 	if (--entry->pins == 0 && entry != current_entry)
 		free_entry(entry);
+}
+
+/*
+ * vidtoken_source_shows_rows: does the caller see any appointment at all?
+ */
+bool
+vidtoken_source_shows_rows(void)
+{
+	VidTokenSourceEntry *entry = vidtoken_source_entry_pin();
+	char	   *query = psprintf("SELECT FROM %s LIMIT 1",
+								 entry->source.relation_name);
+	bool		shows;
+
+	vidtoken_source_entry_unpin(entry);
+	SPI_connect();
+	if (SPI_execute(query, false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the relation of setting \"vidtoken.source\"");
+	shows = SPI_processed > 0;
+	SPI_finish();
+	return shows;
 }
 
 /*
@@ -156,18 +177,18 @@ participant_query(const VidTokenSource *source)
 							source->relation_name,
 							source->appointment_id.equality);
 
-	return psprintf("SELECT s.appointment_id, s.starts_at, s.duration, %s,"
-					" s.user_id, %s, %s, %s, %s, %s, %s"
+	return psprintf("SELECT s.appointment_id, s.starts_at, s.duration, %s, %s,"
+					" s.user_id, %s, %s, %s, %s, %s"
 					" FROM %s AS s"
 					" WHERE s.appointment_id %s $1 AND s.user_id %s $2",
 					text_column(source, VIDTOKEN_COLUMN_ROOM_NAME),
+					cancelled_column(source),
 					text_column(source, VIDTOKEN_COLUMN_IDENTITY),
 					text_column(source, VIDTOKEN_COLUMN_DISPLAY_NAME),
 					text_column(source, VIDTOKEN_COLUMN_ROLE),
 					wants_metadata(source) ?
 					text_column(source, VIDTOKEN_COLUMN_METADATA) :
 					"NULL::pg_catalog.text",
-					source->has[VIDTOKEN_COLUMN_CANCELLED] ? "s.cancelled" : "false",
 					disagree,
 					source->relation_name,
 					source->appointment_id.equality,
@@ -177,9 +198,10 @@ participant_query(const VidTokenSource *source)
 static char *
 occasion_query(const VidTokenSource *source)
 {
-	return psprintf("SELECT s.appointment_id, s.starts_at, s.duration, %s, %s"
+	return psprintf("SELECT s.appointment_id, s.starts_at, s.duration, %s, %s, %s"
 					" FROM %s AS s WHERE s.appointment_id %s $1",
 					text_column(source, VIDTOKEN_COLUMN_ROOM_NAME),
+					cancelled_column(source),
 					source->has[VIDTOKEN_COLUMN_MAX_PARTICIPANTS] ?
 					"s.max_participants::pg_catalog.int4" :
 					"NULL::pg_catalog.int4",
@@ -193,4 +215,10 @@ text_column(const VidTokenSource *source, VidTokenColumn column)
 		return "NULL::pg_catalog.text";
 	return psprintf("s.%s::pg_catalog.text",
 					vidtoken_source_column_name(column));
+}
+
+static const char *
+cancelled_column(const VidTokenSource *source)
+{
+	return source->has[VIDTOKEN_COLUMN_CANCELLED] ? "s.cancelled" : "false";
 }

@@ -21,6 +21,7 @@ typedef enum VidTokenSourceResult
 	VIDTOKEN_RESULT_STARTS_AT,
 	VIDTOKEN_RESULT_DURATION,
 	VIDTOKEN_RESULT_ROOM_NAME,
+	VIDTOKEN_RESULT_CANCELLED,
 	/* in the occasion's query alone */
 	VIDTOKEN_RESULT_MAX_PARTICIPANTS,
 	/* in the participant's query alone */
@@ -29,7 +30,6 @@ typedef enum VidTokenSourceResult
 	VIDTOKEN_RESULT_DISPLAY_NAME,
 	VIDTOKEN_RESULT_ROLE,
 	VIDTOKEN_RESULT_METADATA,
-	VIDTOKEN_RESULT_CANCELLED,
 	VIDTOKEN_RESULT_ROOMS_DISAGREE
 } VidTokenSourceResult;
 
@@ -46,5 +46,6 @@ typedef struct VidTokenSourceEntry
 
 extern VidTokenSourceEntry *vidtoken_source_entry_pin(void);
 extern void vidtoken_source_entry_unpin(VidTokenSourceEntry *entry);
+extern bool vidtoken_source_shows_rows(void);
 
 #endif							/* VIDTOKEN_SOURCE_ENTRY_H */

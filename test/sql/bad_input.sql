@@ -192,7 +192,11 @@ INSERT INTO cases (name, setup, call, code, reason, hint) VALUES
 ('revoke_all with a malformed id', NULL,
  $s$SELECT vidtoken.vidtoken_revoke_all('abc')$s$, 'PT404', 'not_found', 'does not exist'),
 ('reset_room with a malformed id', NULL,
- $s$SELECT vidtoken.vidtoken_reset_room('abc')$s$, 'PT404', 'not_found', 'does not exist');
+ $s$SELECT vidtoken.vidtoken_reset_room('abc')$s$, 'PT404', 'not_found', 'does not exist'),
+('room_settings with a malformed id', NULL,
+ $s$SELECT vidtoken.vidtoken_room_settings('abc')$s$, 'PT404', 'not_found', 'does not exist'),
+('room_settings of what was deleted', NULL,
+ 'SELECT vidtoken.vidtoken_room_settings(4711)', 'PT404', 'not_found', 'does not exist');
 
 -- NULL, for every argument of every function that takes an id
 INSERT INTO cases (name, call, code)
@@ -205,6 +209,7 @@ SELECT call, 'SELECT vidtoken.' || call, '22004'
                     'vidtoken_revoke_all(NULL)',
                     'vidtoken_reinstate(NULL, 2)', 'vidtoken_reinstate(47, NULL)',
                     'vidtoken_reinstate_all(NULL)', 'vidtoken_reset_room(NULL)',
+                    'vidtoken_room_settings(NULL)',
                     'vidtoken_prune(NULL)']) AS call;
 
 -- Times, bars, sessions

@@ -4,7 +4,7 @@
 -- What CREATE EXTENSION leaves in the catalog: labels, rights, comments,
 -- settings; and that it refuses to build on objects that were there before.
 
-SELECT plan(87);
+SELECT plan(89);
 
 -- objects of the extension
 -- without the types that come with a type or a relation: they have no comment,
@@ -46,6 +46,7 @@ SELECT bag_eq(
     ('vidtoken_reinstate_all(vidtoken_id)', 'vu'),
     ('vidtoken_reset_room(vidtoken_id)', 'vu'),
     ('vidtoken_prune(interval)', 'vu'),
+    ('vidtoken_room_settings(vidtoken_id)', 'su'),
     ('vidtoken_sign(json,text)', 'vr'),
     ('vidtoken_verify(text,interval)', 'ss'),
     ('vidtoken_jwks()', 'ss strict'),
@@ -67,6 +68,7 @@ SELECT bag_eq(
     ('vidtoken_reinstate_all(vidtoken_id)', 'integer'),
     ('vidtoken_reset_room(vidtoken_id)', 'text'),
     ('vidtoken_prune(interval)', 'bigint'),
+    ('vidtoken_room_settings(vidtoken_id)', 'record'),
     ('vidtoken_sign(json,text)', 'text'),
     ('vidtoken_verify(text,interval)', 'record'),
     ('vidtoken_jwks()', 'jsonb'),
@@ -81,6 +83,9 @@ SELECT is(pg_get_function_arguments(oid), arguments, f || ' has the contract''s 
      'OUT empty_room_timeout interval, OUT unused_room_timeout interval, OUT may_issue boolean, OUT reason text'),
     ('vidtoken_revoke', 'appointment_id vidtoken_id, user_id vidtoken_id'),
     ('vidtoken_prune', 'older_than interval DEFAULT ''30 days''::interval'),
+    ('vidtoken_room_settings', 'appointment_id vidtoken_id, OUT room_name text, OUT empty_room_timeout interval, OUT unused_room_timeout interval, '
+     'OUT max_participants integer, OUT opens_at timestamp with time zone, OUT closes_at timestamp with time zone, '
+     'OUT provider text, OUT create_request jsonb, OUT adjusted text[]'),
     ('vidtoken_sign', 'claims json, key_id text DEFAULT NULL::text'),
     ('vidtoken_verify', 'token text, leeway interval DEFAULT ''00:00:00''::interval, '
      'OUT valid boolean, OUT reason text, OUT header json, OUT claims json, OUT key_id text, OUT expires_at timestamp with time zone'),
@@ -231,6 +236,7 @@ SELECT is(pg_temp.as_nobody('SELECT ' || statement), outcome, format('with the s
     ('vidtoken.vidtoken_reinstate_all(47)', '42501'),
     ('vidtoken.vidtoken_reset_room(47)', '42501'),
     ('vidtoken.vidtoken_prune()', '42501'),
+    ('vidtoken.vidtoken_room_settings(47)', '42501'),
     ('vidtoken.vidtoken_sign(''{}'')', '42501'),
     ('vidtoken.vidtoken_verify('''')', '42501'),
     ('vidtoken.vidtoken_jwks()', '42501'),

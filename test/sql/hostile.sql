@@ -108,7 +108,7 @@ SELECT * FROM evil.vidtoken_session UNION ALL SELECT * FROM pg_temp.vidtoken_ses
 ALTER TABLE vidtoken.vidtoken_session ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE vidtoken.vidtoken_room ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
-SELECT plan(54);
+SELECT plan(55);
 
 -- A trap that catches nothing proves nothing.
 SET LOCAL ROLE regress_vidtoken_mallory;
@@ -148,6 +148,7 @@ DECLARE
         ['refresh after revoke_all', 'SELECT expires_in::text FROM vidtoken.vidtoken_refresh(47, 2)', 'PT410'],
         ['reinstate_all', 'SELECT vidtoken.vidtoken_reinstate_all(47)::text', '2'],
         ['reset_room', 'SELECT pg_catalog.substr(vidtoken.vidtoken_reset_room(47), 1, 7)', 'apt-47-'],
+        ['room_settings', 'SELECT pg_catalog.substr(room_name, 1, 7) FROM vidtoken.vidtoken_room_settings(47)', 'apt-47-'],
         ['issue in the new room', 'SELECT expires_in::text FROM vidtoken.vidtoken_issue(47, 2)', '5400'],
         ['revoke of who never came', 'SELECT vidtoken.vidtoken_revoke(47, 9)::text', 'true'],
         ['reinstate of who never came', 'SELECT vidtoken.vidtoken_reinstate(47, 9)::text', 'true'],
@@ -227,7 +228,7 @@ SET LOCAL TimeZone = 'UTC';
 SET LOCAL enable_indexscan = on;
 SET LOCAL enable_bitmapscan = on;
 SELECT is((SELECT count(*) FROM answers AS a
-            WHERE a.round = r AND a.want IS NOT NULL AND a.have IS NOT DISTINCT FROM a.want), 17::bigint,
+            WHERE a.round = r AND a.want IS NOT NULL AND a.have IS NOT DISTINCT FROM a.want), 18::bigint,
           format('every function answers the same: %s', r))
   FROM unnest('{plans anew,custom plans,without row-level security,with it again,row_security = off,other settings}'::text[])
        WITH ORDINALITY AS u(r, n)

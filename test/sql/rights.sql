@@ -65,7 +65,7 @@ $$;
 
 SELECT current_setting('server_version_num')::integer >= 150000 AS has_invoker \gset
 
-SELECT plan(92);
+SELECT plan(93);
 
 --
 -- Nothing for PUBLIC

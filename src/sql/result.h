@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * result.h
+ *	  values that the SQL functions return
+ *
+ * Copyright (c) 2026, the vidtoken authors
+ *
+ * src/sql/result.h
+ *-------------------------------------------------------------------------
+ */
+#ifndef VIDTOKEN_RESULT_H
+#define VIDTOKEN_RESULT_H
+
+#include "lib/stringinfo.h"
+
+extern Datum vidtoken_interval_result(int64 seconds);
+extern Datum vidtoken_jsonb_result(StringInfo json);
+
+#endif							/* VIDTOKEN_RESULT_H */
