@@ -9,7 +9,8 @@ exec "${PYTHON:-/usr/bin/python3}" -B "$0" "$@"
 # changed.  What it makes itself of the same inputs says the same: every
 # difference is in a list here, with its reason, and a difference that is not
 # in the list fails.  The other way round, what jose signs with our keys is
-# valid to vidtoken_verify.
+# valid to vidtoken_verify.  The call that makes a room is the one that the SDK
+# makes of the same settings.
 #
 # Copyright (c) 2026, the vidtoken authors
 #
@@ -23,6 +24,7 @@ import select
 import subprocess
 import sys
 import time
+import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
@@ -182,6 +184,11 @@ def differences(ours, theirs, path=''):
           json.dumps(ours) != json.dumps(theirs)):
         found[path] = (ours, theirs)
     return found
+
+
+def room_settings(**columns):
+    return record(connection, 'SELECT * FROM '
+                  'vidtoken.vidtoken_room_settings(%s)', (add_call(**columns),))
 
 
 #
@@ -349,9 +356,54 @@ def livekit_case(judges, role, what, columns):
     return token, inputs, allowed
 
 
+# columns of the source, seconds of its duration, places
+ROOMS = {
+    'an hour': ({}, 3600, None),
+    'half an hour, with places for 2': (
+        {'duration': '30 minutes', 'max_participants': 2}, 1800, 2),
+    'a name of any letters': ({'room_name': JANE}, 3600, None),
+    'more than some take': (
+        {'duration': '24 hours', 'max_participants': 51}, 86400, 51),
+}
+
+
+def livekit_room_case(judges, what, columns, duration, places):
+    name = 'livekit: a room, ' + what
+    room = room_settings(**columns)
+    options = {'name': room['room_name'], 'emptyTimeout': duration + 30 * 60,
+               'departureTimeout': 15 * 60}
+    if places is not None:
+        options['maxParticipants'] = places
+    equal(judges.answer('livekit make a room', options=options),
+          [['POST', 'https://livekit.example/twirp/livekit.RoomService/'
+            'CreateRoom', room['create_request']]],
+          name + ': RoomServiceClient makes the same call')
+    read = judges.answer('livekit read a room', request=room['create_request'])
+    equal({member: given for member, given in (read or {}).items()
+           if given not in ('', 0, False, [], {})}, options,
+          name + ': CreateRoomRequest reads the settings')
+    equal(room['adjusted'], [], name + ': nothing is adjusted')
+    return room['create_request']
+
+
+def livekit_room_tests(judges):
+    for what, (columns, duration, places) in ROOMS.items():
+        request = livekit_room_case(judges, what, columns, duration, places)
+    for what, members, reason in (
+            ('nothing', {}, 'accepted'),
+            ('the largest number', {'emptyTimeout': 4294967295}, 'accepted'),
+            ('one more', {'emptyTimeout': 4294967296}, 'invalid uint 32'),
+            ('a negative number', {'departureTimeout': -1}, 'invalid uint 32'),
+            ('twilio\'s name', {'UnusedRoomTimeout': 60}, 'unknown')):
+        like(judges.verdict('livekit read a room',
+                            request=dict(request, **members)), reason,
+             'livekit: CreateRoomRequest with another member: %s' % what)
+
+
 def livekit_tests(judges):
     settings(provider='livekit', key_id='APItest',
-             server_url='wss://livekit.example')
+             server_url='wss://livekit.example', source='clinic.calls')
+    livekit_room_tests(judges)
     for role in VIDEO_GRANTS:
         for what, columns in DESCRIPTIONS.items():
             token, inputs, allowed = livekit_case(judges, role, what, columns)
@@ -443,6 +495,33 @@ def twilio_differences(claims, issued_at):
     }
 
 
+def twilio_room_case(judges, what, columns, duration, places):
+    name = 'twilio: a room, ' + what
+    room = room_settings(**columns)
+    unused = (duration + 30 * 60) // 60
+    stay = 15 * 60 + duration + 2 * 3600
+    options = {'uniqueName': room['room_name'], 'type': 'group',
+               'emptyRoomTimeout': 15, 'unusedRoomTimeout': min(unused, 60),
+               'maxParticipantDuration': min(stay, 86400)}
+    if places is not None:
+        options['maxParticipants'] = min(places, 50)
+    adjusted = [setting for setting, is_too_large in (
+        ('unused_room_timeout', unused > 60),
+        ('max_participants', places is not None and places > 50),
+        ('max_stay', stay > 86400)) if is_too_large]
+    equal([text.split(':')[0] for text in room['adjusted']], adjusted,
+          name + ': what is too large is named')
+
+    def form(body):
+        return sorted(urllib.parse.parse_qsl(body, strict_parsing=True))
+
+    calls = judges.answer('twilio make a room', options=options) or []
+    equal([(method, url, form(body)) for method, url, body in calls],
+          [('post', 'https://video.twilio.com/v1/Rooms',
+            form(urllib.parse.urlencode(room['create_request'])))],
+          name + ': rooms.create() posts the same form')
+
+
 TWILIO_CALLS = {
     'a guest': {'identity': '2-jane@example.com'},
     'a host': {'identity': '9-house@example.com', 'role': 'host'},
@@ -505,6 +584,8 @@ def twilio_case(judges, what, columns):
 
 def twilio_tests(judges):
     settings(provider='twilio', key_id='SKtest', source='clinic.calls')
+    for what, room in ROOMS.items():
+        twilio_room_case(judges, what, *room)
     for what, columns in TWILIO_CALLS.items():
         token, inputs, allowed = twilio_case(judges, what, columns)
     like(decode(token)['claims']['jti'], r'\ASKtest-\d+-[A-Za-z0-9_-]{22}\Z',

@@ -48,6 +48,11 @@ function setClock(seconds) {
         };
 }
 
+// What a module that a package brings along is to that package.
+function from(name, path) {
+    return require(require.resolve(path, { paths: [require.resolve(name)] }));
+}
+
 const judges = {
     missing: () => missing,
 
@@ -63,6 +68,45 @@ const judges = {
 
     'livekit room': ({ room }) => livekit.RoomConfiguration.fromJson(room),
 
+    // A body of the call, and what the server's own message type reads in it.
+    'livekit read a room': ({ request }) =>
+        from('livekit-server-sdk', '@livekit/protocol')
+            .CreateRoomRequest.fromJson(request),
+
+    // The call that the SDK makes; nothing leaves this process.
+    'livekit make a room': async ({ options }) => {
+        const systemFetch = globalThis.fetch;
+        const calls = [];
+
+        globalThis.fetch = async (url, { method, body }) => {
+            calls.push([method, String(url), JSON.parse(body)]);
+            return new Response('{}');
+        };
+        try {
+            await new livekit.RoomServiceClient('https://livekit.example',
+                'key', 'secret'.repeat(6)).createRoom(options);
+        } finally {
+            globalThis.fetch = systemFetch;
+        }
+        return calls;
+    },
+
+    'twilio make a room': async ({ options }) => {
+        const RequestClient = require('twilio/lib/base/RequestClient');
+        const httpClient = new RequestClient();
+        const calls = [];
+
+        httpClient.axios.defaults.adapter = async (config) => {
+            const { method, url, data } = config;
+
+            calls.push([method, url, data]);
+            return { status: 201, data: '{}', headers: {}, config };
+        };
+        await require('twilio')('ACtest', 'token', { httpClient })
+            .video.v1.rooms.create(options);
+        return calls;
+    },
+
     'twilio sign': ({ account, key, secret, options, room }) => {
         const token = new TwilioToken(account, key, secret, options);
         token.addGrant(new TwilioToken.VideoGrant({ room }));
@@ -71,9 +115,7 @@ const judges = {
 
     // the library that signs twilio's tokens
     'twilio verify': ({ token, secret, options }) => {
-        const paths = [require.resolve('twilio')];
-        return require(require.resolve('jsonwebtoken', { paths }))
-            .verify(token, secret, options);
+        return from('twilio', 'jsonwebtoken').verify(token, secret, options);
     },
 
     'jose verify': async ({ token, jwk, jwks, options }) => {
