@@ -19,6 +19,7 @@
 #include "crypto/crypto.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "policy/policy.h"
 #include "policy/settings.h"
 #include "provider/provider.h"
 #include "sql/report.h"
@@ -32,6 +33,7 @@ PG_FUNCTION_INFO_V1(vidtoken_check);
 static void check_library(VidTokenReport *report);
 static void check_settings(VidTokenReport *report);
 static void check_provider(VidTokenReport *report);
+static void check_rooms(VidTokenReport *report);
 static void check_source(VidTokenReport *report);
 static void check_ledger(VidTokenReport *report);
 static void check_rights(VidTokenReport *report);
@@ -51,6 +53,7 @@ vidtoken_check(PG_FUNCTION_ARGS)
 	check_library(&report);
 	check_settings(&report);
 	check_provider(&report);
+	check_rooms(&report);
 	vidtoken_check_keys(&report);
 	check_source(&report);
 	check_ledger(&report);
@@ -145,6 +148,33 @@ check_provider(VidTokenReport *report)
 		vidtoken_report_add(report, "provider", "warning",
 							"tokens do not say who they are for",
 							"Set \"vidtoken.audience\", and have it checked where tokens are accepted.");
+}
+
+/*
+ * check_rooms: numbers that the provider changes for every appointment, the
+ * shortest included
+ *
+ * Up to the provider's maximum, what depends on the duration may fit for other
+ * appointments.
+ */
+static void
+check_rooms(VidTokenReport *report)
+{
+	const VidTokenProvider *provider = vidtoken_provider_find(vidtoken_provider);
+	VidTokenSchedule schedule;
+	VidTokenRoom room = {0};
+	ListCell   *cell;
+
+	vidtoken_policy_span(0, vidtoken_min_duration * USECS_PER_SEC, &schedule);
+	vidtoken_policy_room(&schedule, &room);
+	room.unused_timeout = Max(room.unused_timeout, provider->unused_timeout.max);
+	room.max_stay = Max(room.max_stay, provider->max_stay.max);
+
+	foreach(cell, vidtoken_provider_fit_room(provider, &room))
+		vidtoken_report_add(report, "provider", "warning",
+							psprintf("the room of every appointment is adjusted: %s",
+									 (char *) lfirst(cell)),
+							"Set what it depends on to what the provider takes: \"vidtoken.empty_room_timeout\", \"vidtoken.unused_room_buffer\", or for max_stay \"vidtoken.max_overrun\".");
 }
 
 static void

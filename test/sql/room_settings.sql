@@ -61,7 +61,7 @@ LANGUAGE sql AS $$
     SELECT pg_temp.outcome(format('SELECT pg_temp.settings(%L, %L)', change, provider))
 $$;
 
-SELECT plan(149);
+SELECT plan(163);
 
 --
 -- The row
@@ -320,6 +320,41 @@ SELECT is(adjusted, 'empty_room_timeout: 61 s becomes 120 s, rounded up to whole
        is((SELECT count(*)::integer FROM unnest(string_to_array(adjusted, '; ')) AS line
             WHERE line ~ $r$^[a-z_]+: \d+( s)? becomes \d+( s)?, (the provider's (minimum|maximum)|rounded up to whole minutes)$$r$), 4, 'one pattern fits them all')
   FROM pg_temp.settings($$SET LOCAL vidtoken.empty_room_timeout = 61; UPDATE clinic.calls SET duration = '1 day', max_participants = 51$$);
+
+--
+-- vidtoken_check() tells of what is adjusted whatever the appointment
+--
+
+CREATE FUNCTION pg_temp.warnings(provider text, settings text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    answer text;
+BEGIN
+    PERFORM set_config('vidtoken.provider', provider, true);
+    EXECUTE settings;
+    answer := (SELECT string_agg(concat_ws(' ', item, status, replace(message, 'the room of every appointment is adjusted: ', '')), '; ') FROM vidtoken.vidtoken_check() WHERE message LIKE 'the room of every appointment is adjusted: %');
+    RAISE 'undo';
+EXCEPTION WHEN raise_exception THEN
+    RETURN answer;
+END;
+$$;
+SELECT is(pg_temp.warnings(provider, settings), expected, format('%s: %s', provider, settings))
+  FROM (VALUES
+    ('twilio', '', NULL),
+    ('twilio', 'SET LOCAL vidtoken.empty_room_timeout = 3600', NULL),
+    ('twilio', 'SET LOCAL vidtoken.empty_room_timeout = 3660', 'provider warning empty_room_timeout: 3660 s becomes 3600 s, the provider''s maximum'),
+    ('twilio', 'SET LOCAL vidtoken.empty_room_timeout = 90', 'provider warning empty_room_timeout: 90 s becomes 120 s, rounded up to whole minutes'),
+    ('twilio', 'SET LOCAL vidtoken.empty_room_timeout = 0', 'provider warning empty_room_timeout: 0 s becomes 60 s, the provider''s minimum'),
+    ('twilio', 'SET LOCAL vidtoken.unused_room_buffer = 90', NULL),
+    ('twilio', 'SET LOCAL vidtoken.unused_room_buffer = 3300', NULL),
+    ('twilio', 'SET LOCAL vidtoken.unused_room_buffer = 3301', 'provider warning unused_room_timeout: 3601 s becomes 3600 s, the provider''s maximum'),
+    ('twilio', 'SET LOCAL vidtoken.max_overrun = 85200', NULL),
+    ('twilio', 'SET LOCAL vidtoken.max_overrun = 85201', 'provider warning max_stay: 86401 s becomes 86400 s, the provider''s maximum'),
+    ('twilio', 'SET LOCAL vidtoken.max_overrun = 0; SET LOCAL vidtoken.buffer_before = 0', NULL),
+    ('livekit', 'SET LOCAL vidtoken.empty_room_timeout = 3601; SET LOCAL vidtoken.unused_room_buffer = 3301; SET LOCAL vidtoken.max_overrun = 85201', NULL),
+    ('livekit', 'SET LOCAL vidtoken.empty_room_timeout = 0', 'provider warning empty_room_timeout: 0 s becomes 1 s, the provider''s minimum'),
+    ('jwt', 'SET LOCAL vidtoken.empty_room_timeout = 0', NULL)
+  ) AS e (provider, settings, expected);
 
 SELECT * FROM finish();
 ROLLBACK;
