@@ -25,7 +25,7 @@ CREATE TABLE clinic.calls (
 INSERT INTO clinic.calls (appointment_id, user_id) VALUES (47, 2), (47, 3), (47, 9), (30, 2);
 
 -- the settings of appointment 47 after a change, which is undone
-CREATE FUNCTION pg_temp.settings(change text, provider text DEFAULT 'twilio',
+CREATE FUNCTION pg_temp.settings(change text, provider text DEFAULT 'twilio', with_token boolean DEFAULT false,
                                  OUT name text, OUT empty interval, OUT unused interval, OUT places integer,
                                  OUT opens text, OUT closes text, OUT request jsonb, OUT adjusted text, OUT room_config text)
 LANGUAGE plpgsql AS $$
@@ -43,7 +43,7 @@ BEGIN
     closes := to_char(s.closes_at, 'DD HH24:MI:SS');
     request := s.create_request;
     adjusted := array_to_string(s.adjusted, '; ');
-    IF provider = 'livekit' THEN
+    IF with_token THEN
         room_config := pg_temp.token_part((SELECT access_token FROM vidtoken.vidtoken_issue(47, 2)), 2)::jsonb -> 'roomConfig';
     END IF;
     RAISE 'undo';
@@ -81,7 +81,7 @@ SELECT is(name, g.room_name, 'the room is the one of the token'),
 SELECT is(request, jsonb_build_object('name', g.room_name, 'emptyTimeout', 5400, 'departureTimeout', 900), 'livekit''s call'),
        is((request - 'name')::text, room_config, 'says what every token says of the room'),
        is(adjusted, '', 'and livekit takes all of it')
-  FROM pg_temp.settings('', 'livekit') AS s, vidtoken.vidtoken_issue(47, 2) AS g;
+  FROM pg_temp.settings('', 'livekit', true) AS s, vidtoken.vidtoken_issue(47, 2) AS g;
 SELECT is(request, NULL, 'provider jwt has no such call'),
        is(adjusted, '', 'and no limit'),
        is(unused, '90 minutes', 'but a room')
@@ -310,7 +310,7 @@ SELECT is((request - 'name')::text, room_config, 'a number that is adjusted is s
        is(unused || ' ' || empty, '1193047:28:16 00:00:00', 'while the row says what was asked for'),
        is(adjusted, 'empty_room_timeout: 0 s becomes 1 s, the provider''s minimum; unused_room_timeout: 4294970896 s becomes 4294967295 s, the provider''s maximum', 'and adjusted names both')
   FROM pg_temp.settings($$SET LOCAL vidtoken.empty_room_timeout = 0; SET LOCAL vidtoken.unused_room_buffer = '1h'; SET LOCAL vidtoken.max_overrun = '30d';
-                          UPDATE clinic.calls SET starts_at = starts_at + 4294963696 * interval '1 s' WHERE user_id = 9$$, 'livekit');
+                          UPDATE clinic.calls SET starts_at = starts_at + 4294963696 * interval '1 s' WHERE user_id = 9$$, 'livekit', true);
 
 -- all at once, in words that a program can read
 SELECT is(adjusted, 'empty_room_timeout: 61 s becomes 120 s, rounded up to whole minutes; unused_room_timeout: 88200 s becomes 3600 s, the provider''s maximum; '
