@@ -3,9 +3,10 @@
  * room_settings.c
  *	  vidtoken_room_settings
  *
- * For a back end that makes rooms at the provider, ahead of time or when the
- * first participant asks for a token.  It is told what the settings want of
- * the room, and the call to make with what the provider takes of that.
+ * For a back end that makes rooms at the provider, at opens_at or when the
+ * first participant asks for a token; providers count the timeouts from then
+ * on.  It is told what the settings want of the room, and the call to make
+ * with what the provider takes of that.
  *
  * Copyright (c) 2026, the vidtoken authors
  *
@@ -95,8 +96,10 @@ vidtoken_room_settings(PG_FUNCTION_ARGS)
 	vidtoken_provider_check_room_name(provider, room.name);
 
 	values[ROOM_ROOM_NAME] = CStringGetTextDatum(room.name);
-	values[ROOM_EMPTY_ROOM_TIMEOUT] = vidtoken_interval_result(room.empty_timeout);
-	values[ROOM_UNUSED_ROOM_TIMEOUT] = vidtoken_interval_result(room.unused_timeout);
+	values[ROOM_EMPTY_ROOM_TIMEOUT] =
+		vidtoken_interval_result(room.empty_timeout);
+	values[ROOM_UNUSED_ROOM_TIMEOUT] =
+		vidtoken_interval_result(room.unused_timeout);
 	values[ROOM_MAX_PARTICIPANTS] = Int32GetDatum(occasion.max_participants);
 	nulls[ROOM_MAX_PARTICIPANTS] = occasion.max_participants == 0;
 	values[ROOM_OPENS_AT] = TimestampTzGetDatum(schedule.opens_at);
@@ -112,9 +115,10 @@ vidtoken_room_settings(PG_FUNCTION_ARGS)
  * require_room: raise PT410 for a room that no token opens any more
  *
  * A back end that asks is about to make it, and would leave an empty room that
- * nobody has use for.  "Too early" is no such reason: rooms are made ahead.
- * "Ended" is one from the hard stop on, not from closes_at on: as long as
- * somebody may stay, a room that the provider closed may have to be made again.
+ * nobody has use for.  "Too early" is no such reason: rooms are made ahead, or
+ * their settings looked at.  "Ended" is one from the hard stop on, not from
+ * closes_at on: as long as somebody may stay, a room that the provider closed
+ * may have to be made again.
  */
 static void
 require_room(const VidTokenOccasion *occasion,

@@ -48,8 +48,10 @@ vidtoken_row_times(HeapTuple row, TimestampTz *starts_at, int64 *duration)
 {
 	bool		start_isnull;
 	bool		duration_isnull;
-	Datum		start = vidtoken_row_datum(row, VIDTOKEN_RESULT_STARTS_AT, &start_isnull);
-	Datum		length = vidtoken_row_datum(row, VIDTOKEN_RESULT_DURATION, &duration_isnull);
+	Datum		start = vidtoken_row_datum(row, VIDTOKEN_RESULT_STARTS_AT,
+										   &start_isnull);
+	Datum		length = vidtoken_row_datum(row, VIDTOKEN_RESULT_DURATION,
+											&duration_isnull);
 
 	if (start_isnull || duration_isnull)
 		ereport(ERROR,

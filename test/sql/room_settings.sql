@@ -338,7 +338,7 @@ EXCEPTION WHEN raise_exception THEN
     RETURN answer;
 END;
 $$;
-SELECT is(pg_temp.warnings(provider, settings), expected, format('%s: %s', provider, settings))
+SELECT is(pg_temp.warnings(provider, settings), expected, format('%s: %s', provider, coalesce(nullif(settings, ''), 'the defaults')))
   FROM (VALUES
     ('twilio', '', NULL),
     ('twilio', 'SET LOCAL vidtoken.empty_room_timeout = 3600', NULL),
