@@ -51,14 +51,21 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+/* Indexed by VidTokenLedgerTable. */
+static const char *const table_names[] = {
+	"vidtoken_session", "vidtoken_room", "vidtoken_call",
+	"vidtoken_participant", "vidtoken_event", "vidtoken_quality",
+};
+
 /*
  * The tables, once found.  Kept by OID alone: a schema can be renamed, and its
  * old name taken by someone else.
  */
-static Oid	ledger_session = InvalidOid;
-static Oid	ledger_room = InvalidOid;
+static Oid	tables[lengthof(table_names)];
 
-static Oid	lock_ledger(bool read_only);
+static Oid	lock_ledger(const VidTokenStatement *statement);
+static void lock_tables(uint32 needed, LOCKMODE mode);
+static bool are_there(uint32 needed);
 static Oid	owner_of(Oid relation);
 static void find_ledger(void);
 static bool is_member(Oid relation, Oid extension);
@@ -119,7 +126,7 @@ uint64
 vidtoken_ledger_execute(VidTokenStatement *statement, Datum *values,
 						const char *nulls)
 {
-	Oid			owner = lock_ledger(statement->read_only);
+	Oid			owner = lock_ledger(statement);
 	Oid			caller;
 	int			security_context;
 	int			nest_level;
@@ -176,7 +183,7 @@ vidtoken_ledger_suppressed(void)
 Oid
 vidtoken_ledger_room(void)
 {
-	return ledger_room;
+	return tables[VIDTOKEN_TABLE_ROOM];
 }
 
 /*
@@ -204,8 +211,8 @@ vidtoken_ledger_text(int row, int column)
 }
 
 /*
- * lock_ledger: in the modes that the statements take, and take in what other
- * sessions did; returns the owner
+ * lock_ledger: the tables that a statement names, in the modes that it takes,
+ * and take in what other sessions did; returns the owner, who has all of them
  *
  * Whoever waits for a lock may get it on a table that was dropped meanwhile,
  * or that has another owner: only then does it show, and a dropped ledger is
@@ -216,28 +223,48 @@ vidtoken_ledger_text(int row, int column)
  * somebody else by then.
  */
 static Oid
-lock_ledger(bool read_only)
+lock_ledger(const VidTokenStatement *statement)
 {
+	uint32		needed = statement->tables ? statement->tables :
+		VIDTOKEN_TABLES_OF_SESSIONS;
+
 	for (;;)
 	{
 		Oid			owner;
 
-		if (!OidIsValid(ledger_session))
+		if (!OidIsValid(tables[VIDTOKEN_TABLE_SESSION]))
 			find_ledger();
-		LockRelationOid(ledger_session, AccessShareLock);
-		LockRelationOid(ledger_room, AccessShareLock);
-		if (!read_only)
-		{
-			LockRelationOid(ledger_session, RowExclusiveLock);
-			LockRelationOid(ledger_room, RowExclusiveLock);
-		}
+		lock_tables(needed, AccessShareLock);
+		if (!statement->read_only)
+			lock_tables(needed, RowExclusiveLock);
 		AcceptInvalidationMessages();
 
-		owner = owner_of(ledger_session);
-		if (OidIsValid(owner) && OidIsValid(owner_of(ledger_room)))
+		owner = owner_of(tables[VIDTOKEN_TABLE_SESSION]);
+		if (OidIsValid(owner) && are_there(needed))
 			return owner;
-		ledger_session = InvalidOid;
+		tables[VIDTOKEN_TABLE_SESSION] = InvalidOid;
 	}
+}
+
+static void
+lock_tables(uint32 needed, LOCKMODE mode)
+{
+	size_t		i;
+
+	for (i = 0; i < lengthof(tables); i++)
+		if (needed & VIDTOKEN_TABLE(i))
+			LockRelationOid(tables[i], mode);
+}
+
+static bool
+are_there(uint32 needed)
+{
+	size_t		i;
+
+	for (i = 0; i < lengthof(tables); i++)
+		if ((needed & VIDTOKEN_TABLE(i)) && !OidIsValid(owner_of(tables[i])))
+			return false;
+	return true;
 }
 
 /*
@@ -265,17 +292,18 @@ find_ledger(void)
 {
 	Oid			extension;
 	Oid			schema = extension_schema(&extension);
+	size_t		i;
 
-	ledger_session = get_relname_relid("vidtoken_session", schema);
-	ledger_room = get_relname_relid("vidtoken_room", schema);
-	if (!is_member(ledger_session, extension) ||
-		!is_member(ledger_room, extension))
+	for (i = 0; i < lengthof(tables); i++)
 	{
-		ledger_session = InvalidOid;
+		tables[i] = get_relname_relid(table_names[i], schema);
+		if (is_member(tables[i], extension))
+			continue;
+		tables[VIDTOKEN_TABLE_SESSION] = InvalidOid;
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_TABLE),
 				errmsg("a table of extension \"vidtoken\" is not in the extension's schema"),
-				errhint("vidtoken_session and vidtoken_room belong there: move them back."));
+				errhint("\"%s\" belongs there: move it back.", table_names[i]));
 	}
 }
 
@@ -331,7 +359,7 @@ extension_schema(Oid *extension)
 static void
 prepare(VidTokenStatement *statement)
 {
-	Oid			schema = get_rel_namespace(ledger_session);
+	Oid			schema = get_rel_namespace(tables[VIDTOKEN_TABLE_SESSION]);
 	int			nest_level = NewGUCNestLevel();
 
 	if (!statement->scans)
