@@ -17,13 +17,16 @@ OBJS = \
 	src/crypto/pkey.o \
 	src/crypto/pkey_check.o \
 	src/crypto/pkey_load.o \
+	src/ground/base64.o \
 	src/ground/base64url.o \
 	src/ground/claims.o \
+	src/ground/form_reader.o \
 	src/ground/guarded.o \
 	src/ground/json_escape.o \
 	src/ground/json_reader.o \
 	src/ground/json_value.o \
 	src/ground/json_writer.o \
+	src/ground/time_reader.o \
 	src/policy/key_set.o \
 	src/policy/keyring.o \
 	src/policy/keyring_file.o \
@@ -34,29 +37,41 @@ OBJS = \
 	src/policy/settings.o \
 	src/provider/jwt.o \
 	src/provider/livekit.o \
+	src/provider/livekit_webhook.o \
 	src/provider/provider.o \
 	src/provider/room_limits.o \
 	src/provider/twilio.o \
+	src/provider/twilio_webhook.o \
 	src/sql/argument.o \
 	src/sql/check.o \
 	src/sql/check_keys.o \
+	src/sql/current_room.o \
 	src/sql/grant.o \
+	src/sql/headers.o \
 	src/sql/inspect.o \
 	src/sql/issue.o \
+	src/sql/metrics.o \
+	src/sql/quality.o \
 	src/sql/report.o \
 	src/sql/result.o \
 	src/sql/revoke.o \
 	src/sql/room_settings.o \
 	src/sql/sign.o \
+	src/sql/status.o \
 	src/sql/verify.o \
+	src/sql/webhook.o \
 	src/storage/appointment.o \
 	src/storage/bar.o \
+	src/storage/call.o \
+	src/storage/call_state.o \
 	src/storage/diagnosis.o \
 	src/storage/key.o \
 	src/storage/key_usage.o \
 	src/storage/ledger.o \
+	src/storage/notice.o \
 	src/storage/plan.o \
 	src/storage/prune.o \
+	src/storage/quality.o \
 	src/storage/room.o \
 	src/storage/session.o \
 	src/storage/source.o \
