@@ -2,7 +2,7 @@
 #
 # make             builds against $(PG_CONFIG), PostgreSQL 13 to 18
 # make install     installs the library, the SQL script and vidtoken-keyring
-# make installcheck  runs test/sql against a running server
+# make installcheck  runs test/sql and test/specs against a running server
 # make demo        shows the main job on a throw-away server
 # make test        runs every suite on a throw-away server
 # make indent      formats the C files as PostgreSQL does
@@ -70,6 +70,8 @@ SHLIB_LINK = -lcrypto
 
 REGRESS = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=$(srcdir)/test
+ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=$(srcdir)/test --outputdir=.
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
@@ -80,7 +82,10 @@ else
 include $(or $(PGXS),$(error $(PG_CONFIG) does not work: install postgresql-server-dev-NN or set PG_CONFIG))
 endif
 
-$(if $(REGRESS),,$(error test/sql holds no test))
+# A wildcard without a match would pass with nothing run.  The files are asked
+# for, so that REGRESS= or ISOLATION= can leave one kind out.
+$(if $(wildcard test/sql/*.sql),,$(error test/sql holds no test))
+$(if $(wildcard test/specs/*.spec),,$(error test/specs holds no test))
 
 # PGXS tracks no header dependencies.
 $(OBJS): $(wildcard src/*.h src/*/*.h)
