@@ -51,6 +51,9 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#define SESSION_TABLE "vidtoken_session"
+#define ROOM_TABLE "vidtoken_room"
+
 /*
  * The tables, once found.  Kept by OID alone: a schema can be renamed, and its
  * old name taken by someone else.
@@ -64,6 +67,7 @@ static void find_ledger(void);
 static bool is_member(Oid relation, Oid extension);
 static Oid	extension_schema(Oid *extension);
 static void prepare(VidTokenStatement *statement);
+static bool names_another(const VidTokenPlan *plan);
 static void set_local(const char *name, const char *value);
 
 /*
@@ -266,8 +270,8 @@ find_ledger(void)
 	Oid			extension;
 	Oid			schema = extension_schema(&extension);
 
-	ledger_session = get_relname_relid("vidtoken_session", schema);
-	ledger_room = get_relname_relid("vidtoken_room", schema);
+	ledger_session = get_relname_relid(SESSION_TABLE, schema);
+	ledger_room = get_relname_relid(ROOM_TABLE, schema);
 	if (!is_member(ledger_session, extension) ||
 		!is_member(ledger_room, extension))
 	{
@@ -327,21 +331,54 @@ extension_schema(Oid *extension)
  *
  * Tables may be empty when the plan is made, and it is kept while they grow:
  * what is looked up by a key never reads the whole table.
+ *
+ * The schema can be renamed, and its old name be taken, until the names in the
+ * text have been looked up.  What they stand for is judged before anything is
+ * planned: planning evaluates expressions of a table's author.
  */
 static void
 prepare(VidTokenStatement *statement)
 {
-	Oid			schema = get_rel_namespace(ledger_session);
 	int			nest_level = NewGUCNestLevel();
 
 	if (!statement->scans)
 		set_local("enable_seqscan", "off");
-	vidtoken_plan_prepare(&statement->plan,
-						  psprintf(statement->query,
-								   quote_identifier(get_namespace_name(schema))),
-						  statement->nargs, statement->types);
-	vidtoken_plan_build(&statement->plan);
+	do
+	{
+		Oid			schema = get_rel_namespace(ledger_session);
+
+		vidtoken_plan_prepare(&statement->plan,
+							  psprintf(statement->query,
+									   quote_identifier(get_namespace_name(schema))),
+							  statement->nargs, statement->types);
+		if (names_another(&statement->plan))
+			vidtoken_plan_free(&statement->plan);
+		else if (vidtoken_plan_is_valid(&statement->plan))
+			vidtoken_plan_build(&statement->plan);
+	} while (!vidtoken_plan_is_valid(&statement->plan));
 	AtEOXact_GUC(true, nest_level);
+}
+
+/*
+ * names_another: does the plan touch a table of the ledger's name that is not
+ * the ledger's?
+ */
+static bool
+names_another(const VidTokenPlan *plan)
+{
+	ListCell   *cell;
+
+	foreach(cell, vidtoken_plan_relations(plan))
+	{
+		Oid			relation = lfirst_oid(cell);
+		char	   *name = get_rel_name(relation);
+
+		if (relation != ledger_session && relation != ledger_room &&
+			(name == NULL || strcmp(name, SESSION_TABLE) == 0 ||
+			 strcmp(name, ROOM_TABLE) == 0))
+			return true;
+	}
+	return false;
 }
 
 static void
