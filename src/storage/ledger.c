@@ -51,6 +51,9 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#define SESSION_TABLE "vidtoken_session"
+#define ROOM_TABLE "vidtoken_room"
+
 /*
  * The tables, once found.  Kept by OID alone: a schema can be renamed, and its
  * old name taken by someone else.
@@ -58,12 +61,13 @@
 static Oid	ledger_session = InvalidOid;
 static Oid	ledger_room = InvalidOid;
 
-static Oid	ledger_owner(void);
-static void lock_ledger(bool read_only);
+static Oid	lock_ledger(bool read_only);
+static Oid	owner_of(Oid relation);
 static void find_ledger(void);
 static bool is_member(Oid relation, Oid extension);
 static Oid	extension_schema(Oid *extension);
 static void prepare(VidTokenStatement *statement);
+static bool names_another(const VidTokenPlan *plan);
 static void set_local(const char *name, const char *value);
 
 /*
@@ -119,12 +123,11 @@ uint64
 vidtoken_ledger_execute(VidTokenStatement *statement, Datum *values,
 						const char *nulls)
 {
-	Oid			owner = ledger_owner();
+	Oid			owner = lock_ledger(statement->read_only);
 	Oid			caller;
 	int			security_context;
 	int			nest_level;
 
-	lock_ledger(statement->read_only);
 	GetUserIdAndSecContext(&caller, &security_context);
 	SetUserIdAndSecContext(owner,
 						   security_context |
@@ -205,48 +208,57 @@ vidtoken_ledger_text(int row, int column)
 }
 
 /*
- * ledger_owner: looked up each time, by OID; a dropped ledger is looked for
- * again
- */
-static Oid
-ledger_owner(void)
-{
-	HeapTuple	tuple = NULL;
-	Oid			owner;
-
-	if (OidIsValid(ledger_session))
-		tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(ledger_session));
-	if (!HeapTupleIsValid(tuple))
-	{
-		find_ledger();
-		tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(ledger_session));
-		if (!HeapTupleIsValid(tuple))
-			elog(ERROR, "cache lookup failed for relation %u", ledger_session);
-	}
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
-/*
  * lock_ledger: in the modes that the statements take, and take in what other
- * sessions did
+ * sessions did; returns the owner
+ *
+ * Whoever waits for a lock may get it on a table that was dropped meanwhile,
+ * or that has another owner: only then does it show, and a dropped ledger is
+ * looked for again.
  *
  * Once a plan has been found valid nothing may make it invalid: the core would
  * analyze its text again as the owner, and a schema's name in it may belong to
  * somebody else by then.
  */
-static void
+static Oid
 lock_ledger(bool read_only)
 {
-	LockRelationOid(ledger_session, AccessShareLock);
-	LockRelationOid(ledger_room, AccessShareLock);
-	if (!read_only)
+	for (;;)
 	{
-		LockRelationOid(ledger_session, RowExclusiveLock);
-		LockRelationOid(ledger_room, RowExclusiveLock);
+		Oid			owner;
+
+		if (!OidIsValid(ledger_session))
+			find_ledger();
+		LockRelationOid(ledger_session, AccessShareLock);
+		LockRelationOid(ledger_room, AccessShareLock);
+		if (!read_only)
+		{
+			LockRelationOid(ledger_session, RowExclusiveLock);
+			LockRelationOid(ledger_room, RowExclusiveLock);
+		}
+		AcceptInvalidationMessages();
+
+		owner = owner_of(ledger_session);
+		if (OidIsValid(owner) && OidIsValid(owner_of(ledger_room)))
+			return owner;
+		ledger_session = InvalidOid;
 	}
-	AcceptInvalidationMessages();
+}
+
+/*
+ * owner_of: InvalidOid for a relation that is not there any more
+ */
+static Oid
+owner_of(Oid relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid			owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
 }
 
 /*
@@ -258,8 +270,8 @@ find_ledger(void)
 	Oid			extension;
 	Oid			schema = extension_schema(&extension);
 
-	ledger_session = get_relname_relid("vidtoken_session", schema);
-	ledger_room = get_relname_relid("vidtoken_room", schema);
+	ledger_session = get_relname_relid(SESSION_TABLE, schema);
+	ledger_room = get_relname_relid(ROOM_TABLE, schema);
 	if (!is_member(ledger_session, extension) ||
 		!is_member(ledger_room, extension))
 	{
@@ -319,21 +331,54 @@ extension_schema(Oid *extension)
  *
  * Tables may be empty when the plan is made, and it is kept while they grow:
  * what is looked up by a key never reads the whole table.
+ *
+ * The schema can be renamed, and its old name be taken, until the names in the
+ * text have been looked up.  What they stand for is judged before anything is
+ * planned: planning evaluates expressions of a table's author.
  */
 static void
 prepare(VidTokenStatement *statement)
 {
-	Oid			schema = get_rel_namespace(ledger_session);
 	int			nest_level = NewGUCNestLevel();
 
 	if (!statement->scans)
 		set_local("enable_seqscan", "off");
-	vidtoken_plan_prepare(&statement->plan,
-						  psprintf(statement->query,
-								   quote_identifier(get_namespace_name(schema))),
-						  statement->nargs, statement->types);
-	vidtoken_plan_build(&statement->plan);
+	do
+	{
+		Oid			schema = get_rel_namespace(ledger_session);
+
+		vidtoken_plan_prepare(&statement->plan,
+							  psprintf(statement->query,
+									   quote_identifier(get_namespace_name(schema))),
+							  statement->nargs, statement->types);
+		if (names_another(&statement->plan))
+			vidtoken_plan_free(&statement->plan);
+		else if (vidtoken_plan_is_valid(&statement->plan))
+			vidtoken_plan_build(&statement->plan);
+	} while (!vidtoken_plan_is_valid(&statement->plan));
 	AtEOXact_GUC(true, nest_level);
+}
+
+/*
+ * names_another: does the plan touch a table of the ledger's name that is not
+ * the ledger's?
+ */
+static bool
+names_another(const VidTokenPlan *plan)
+{
+	ListCell   *cell;
+
+	foreach(cell, vidtoken_plan_relations(plan))
+	{
+		Oid			relation = lfirst_oid(cell);
+		char	   *name = get_rel_name(relation);
+
+		if (relation != ledger_session && relation != ledger_room &&
+			(name == NULL || strcmp(name, SESSION_TABLE) == 0 ||
+			 strcmp(name, ROOM_TABLE) == 0))
+			return true;
+	}
+	return false;
 }
 
 static void
