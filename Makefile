@@ -2,7 +2,7 @@
 #
 # make             builds against $(PG_CONFIG), PostgreSQL 13 to 18
 # make install     installs the library, the SQL script and vidtoken-keyring
-# make installcheck  runs test/sql against a running server
+# make installcheck  runs test/sql and test/specs against a running server
 # make demo        shows the main job on a throw-away server
 # make test        runs every suite on a throw-away server
 # make indent      formats the C files as PostgreSQL does
@@ -92,6 +92,13 @@ REGRESS_OPTS = --inputdir=$(srcdir)/test
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+# PostgreSQL 13 does not install the program that runs specs.
+ifneq ($(wildcard $(dir $(PGXS))../test/isolation/pg_isolation_regress),)
+ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=$(srcdir)/test --outputdir=.
+endif
+
 # demo and test come to install what is missing, PGXS included.
 ifneq ($(filter demo test,$(MAKECMDGOALS)),)
 -include $(PGXS)
@@ -99,7 +106,10 @@ else
 include $(or $(PGXS),$(error $(PG_CONFIG) does not work: install postgresql-server-dev-NN or set PG_CONFIG))
 endif
 
-$(if $(REGRESS),,$(error test/sql holds no test))
+# A wildcard without a match would pass with nothing run.  The files are asked
+# for, so that REGRESS= or ISOLATION= can leave one kind out.
+$(if $(wildcard test/sql/*.sql),,$(error test/sql holds no test))
+$(if $(wildcard test/specs/*.spec),,$(error test/specs holds no test))
 
 # PGXS tracks no header dependencies.
 $(OBJS): $(wildcard src/*.h src/*/*.h)

@@ -71,6 +71,7 @@ static void find_ledger(void);
 static bool is_member(Oid relation, Oid extension);
 static Oid	extension_schema(Oid *extension);
 static void prepare(VidTokenStatement *statement);
+static bool names_another(const VidTokenPlan *plan);
 static void set_local(const char *name, const char *value);
 
 /*
@@ -355,21 +356,56 @@ extension_schema(Oid *extension)
  *
  * Tables may be empty when the plan is made, and it is kept while they grow:
  * what is looked up by a key never reads the whole table.
+ *
+ * The schema can be renamed, and its old name be taken, until the names in the
+ * text have been looked up.  What they stand for is judged before anything is
+ * planned: planning evaluates expressions of a table's author.
  */
 static void
 prepare(VidTokenStatement *statement)
 {
-	Oid			schema = get_rel_namespace(tables[VIDTOKEN_TABLE_SESSION]);
 	int			nest_level = NewGUCNestLevel();
 
 	if (!statement->scans)
 		set_local("enable_seqscan", "off");
-	vidtoken_plan_prepare(&statement->plan,
-						  psprintf(statement->query,
-								   quote_identifier(get_namespace_name(schema))),
-						  statement->nargs, statement->types);
-	vidtoken_plan_build(&statement->plan);
+	do
+	{
+		Oid			schema = get_rel_namespace(tables[VIDTOKEN_TABLE_SESSION]);
+
+		vidtoken_plan_prepare(&statement->plan,
+							  psprintf(statement->query,
+									   quote_identifier(get_namespace_name(schema))),
+							  statement->nargs, statement->types);
+		if (names_another(&statement->plan))
+			vidtoken_plan_free(&statement->plan);
+		else if (vidtoken_plan_is_valid(&statement->plan))
+			vidtoken_plan_build(&statement->plan);
+	} while (!vidtoken_plan_is_valid(&statement->plan));
 	AtEOXact_GUC(true, nest_level);
+}
+
+/*
+ * names_another: does the plan touch a table of the ledger's name that is not
+ * the ledger's?
+ */
+static bool
+names_another(const VidTokenPlan *plan)
+{
+	ListCell   *cell;
+	size_t		i;
+
+	foreach(cell, vidtoken_plan_relations(plan))
+	{
+		Oid			relation = lfirst_oid(cell);
+		char	   *name = get_rel_name(relation);
+
+		if (name == NULL)
+			return true;
+		for (i = 0; i < lengthof(tables); i++)
+			if (relation != tables[i] && strcmp(name, table_names[i]) == 0)
+				return true;
+	}
+	return false;
 }
 
 static void
