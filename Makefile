@@ -68,6 +68,7 @@ OBJS = \
 	src/storage/key.o \
 	src/storage/key_usage.o \
 	src/storage/ledger.o \
+	src/storage/ledger_tables.o \
 	src/storage/notice.o \
 	src/storage/plan.o \
 	src/storage/prune.o \

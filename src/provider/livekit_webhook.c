@@ -198,7 +198,7 @@ get_time(const VidTokenJson *json, VidTokenJsonNode object,
 		 const char *seconds, const char *milliseconds)
 {
 	int64		value = milliseconds ?
-		get_integer(json, object, milliseconds) : 0;
+	get_integer(json, object, milliseconds) : 0;
 
 	if (value <= 0)
 		value = get_integer(json, object, seconds) * 1000;

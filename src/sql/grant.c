@@ -72,7 +72,7 @@ vidtoken_grant_datum(FunctionCallInfo fcinfo, const char *token,
 		Int32GetDatum((int32) ((expires_at - issued_at) / USECS_PER_SEC));
 	values[GRANT_EXPIRES_AT] = TimestampTzGetDatum(expires_at);
 	values[GRANT_APPOINTMENT_ID] = vidtoken_id_result(appointment->appointment_id,
-						   appointment->id_is_number);
+													  appointment->id_is_number);
 	values[GRANT_APPOINTMENT_DURATION_MINUTES] =
 		Int32GetDatum((int32) ((schedule->duration + 30) / 60));
 	values[GRANT_TOKEN_VALID_UNTIL] =

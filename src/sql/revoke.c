@@ -176,7 +176,7 @@ static void
 tell_revoked(const VidTokenOccasion *occasion, const char *user_id,
 			 TimestampTz now)
 {
-	VidTokenNotice notice = {.event = "revoke", .at = now};
+	VidTokenNotice notice = {.event = "revoke",.at = now};
 
 	notice.appointment_id = occasion->appointment_id;
 	notice.user_id = user_id;
