@@ -81,7 +81,7 @@ chroots_lock() {
     exec {chroots_lock_fd}>"$VIDTOKEN_CHROOTS/lock" &&
         { flock -n "$chroots_lock_fd" ||
             { echo 'vidtoken: waiting for another run in the chroots' >&2 &&
-                flock "$chroots_lock_fd"; }; }
+                in_group TERM flock "$chroots_lock_fd"; }; }
 }
 
 chroot_ready() {
@@ -111,19 +111,21 @@ chroot_recipe() {
 }
 
 chroot_make() {
-    local version=$1 dir=$2 suite=${suite_of[$1]} mirror script=
+    local version=$1 dir=$2 suite=${suite_of[$1]} mirror script= proxy=
 
     mirror=$(debian_mirror) || return
+    eval "$(apt-config shell proxy Acquire::http::Proxy)"
     # A debootstrap that is older than the suite makes it like sid.
     [ -e "/usr/share/debootstrap/scripts/$suite" ] ||
         script=/usr/share/debootstrap/scripts/sid
     mkdir "$dir" &&
-        in_namespace nice debootstrap --variant=minbase "$suite" "$dir" \
-            "$mirror" ${script:+"$script"} &&
+        in_namespace env ${proxy:+http_proxy="$proxy"} \
+            debootstrap --variant=minbase "$suite" "$dir" "$mirror" \
+            ${script:+"$script"} &&
         chroot_configure "$dir" &&
         chroot_sources "$dir" "$suite" "$mirror" &&
         chroot_recipe "$version" >"$dir/recipe.new" &&
-        in_namespace nice chroot "$dir" /bin/bash -c \
+        in_namespace chroot "$dir" /bin/bash -c \
             "$(declare -f chroot_install)"'; chroot_install "$@"' bash \
             "$version" "$suite" "$tester" &&
         mv "$dir/recipe.new" "$dir/recipe"
