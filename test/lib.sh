@@ -149,6 +149,63 @@ passed=0
 failed=0
 skipped=0
 
+# suite NAME FUNCTION ARGUMENT...: runs FUNCTION, which counts, and prints only
+# what somebody has to read. Uses the directory $work.
+suite() {
+    local had=$((passed + failed + skipped)) had_passed=$passed ran
+    local had_failed=$failed had_skipped=$skipped start=$SECONDS
+
+    printf '%-10s ' "$1"
+    "${@:2}" >"$work/report" 2>&1 </dev/null
+    ran=$((passed + failed + skipped - had))
+    if [ "$ran" = 0 ]; then
+        failed=$((failed + 1))
+        echo "no test was run" >>"$work/report"
+    fi
+    printf '%4d of %d ok' $((passed - had_passed)) "$ran"
+    [ "$skipped" = "$had_skipped" ] ||
+        printf ', %d skipped' $((skipped - had_skipped))
+    [ "$failed" = "$had_failed" ] ||
+        printf ', %d FAILED' $((failed - had_failed))
+    printf '  (%d s)\n' $((SECONDS - start))
+    sed 's/^/    /' "$work/report"
+}
+
+# count OUTPUT STATUS: adds up what a test program reported: TAP at the left
+# margin (pg_regress does so since 16) or the lines of an older pg_regress. A
+# program that failed without a failed test, say for a wrong plan, is one.
+count() {
+    local p f s
+
+    read -r p f s < <(awk '
+        /^ok / { if (/# *[Ss][Kk][Ii][Pp]/) s++; else p++ }
+        /^not ok / { if (/# *[Tt][Oo][Dd][Oo]/) p++; else f++ }
+        /^1\.\.0 .*[Ss][Kk][Ii][Pp]/ { s++ }
+        /^(test |  ).* \.\.\. ok/ { p++ }
+        /^(test |  ).* \.\.\. FAILED/ { f++ }
+        END { print p + 0, f + 0, s + 0 }' "$1")
+    [ "$2" = 0 ] || [ "$f" != 0 ] || f=1
+    [ "$2" != 124 ] || echo 'stopped, for it took too long'
+    passed=$((passed + p))
+    failed=$((failed + f))
+    skipped=$((skipped + s))
+    [ "$f" != 0 ]
+}
+
+# count_total OUTPUT STATUS: the same for one that ends as finish does. One
+# that did not come to that line has failed.
+count_total() {
+    local p f s
+
+    read -r p f s < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed(, '\
+'([0-9]+) skipped)?$/\1 \2 \4/p' "$1" | tail -n 1)
+    [ "$2" = 0 ] && [ -n "$p" ] || [ "${f:-0}" != 0 ] || f=1
+    passed=$((passed + ${p:-0}))
+    failed=$((failed + ${f:-0}))
+    skipped=$((skipped + ${s:-0}))
+    [ "${f:-0}" != 0 ]
+}
+
 # The last line, and the exit code.
 finish() {
     printf '%d passed, %d failed' "$passed" "$failed"
@@ -453,6 +510,15 @@ installed_is_built() {
     done < <(find "$stage" -type f -print0)
     rm -rf "$stage"
     return "$status"
+}
+
+# copy_tree DIRECTORY: without Git's store and what a build left behind.
+copy_tree() {
+    mkdir "$1" &&
+        tar -C "$root" --exclude=./.git --exclude='*.o' --exclude='*.bc' \
+            --exclude='*.so' --exclude=./results --exclude=./build \
+            --exclude='./regression.*' -cf - . |
+        tar -C "$1" --no-same-owner -xf -
 }
 
 # give_back DIRECTORY: root leaves no file of its own in another's checkout.
