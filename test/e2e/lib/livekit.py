@@ -25,6 +25,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from datetime import datetime, timezone
 
 from tap import wait_until
 
@@ -168,7 +169,7 @@ class Server:
                 'participant active', 'participant closing', 'closing room',
                 'closing idle room', 'room closed', 'sent webhook',
                 'failed to send webhook', 'error handling request')
-    MEMBERS = ('ts', 'level', 'msg', 'version', 'event', 'room',
+    MEMBERS = ('ts', 'msg', 'version', 'event', 'room',
                'participant', 'participantID', 'TokenExpiresAt', 'reason',
                'status', 'path', 'error')
 
@@ -182,7 +183,10 @@ class Server:
                     continue
                 entry = json.loads(line)
                 entry.update(entry.get('participantInit') or {})
-                if entry.get('msg') in self.MESSAGES:
+                if entry.get('msg') in self.MESSAGES and \
+                        not entry.get('event', '').startswith('track_'):
+                    entry['ts'] = datetime.fromtimestamp(
+                        entry['ts'], timezone.utc).isoformat(' ', 'seconds')
                     yield re.sub(r'eyJ[\w.-]+', '(token)', ' '.join(
                         '%s=%s' % (name, entry[name])
                         for name in self.MEMBERS if name in entry))
