@@ -27,7 +27,7 @@ import urllib.parse
 import urllib.request
 from datetime import datetime, timezone
 
-from tap import wait_until
+from tap import ROOT, program, wait_until
 
 LIB = os.path.dirname(os.path.abspath(__file__))
 
@@ -53,7 +53,8 @@ def need_programs():
         ('livekit-server (go)', SERVER),
         ('chromium', CHROMIUM),
         ('playwright-core (node)', resolve('playwright-core')),
-        ('livekit-client (node)', resolve('livekit-client')))
+        ('livekit-client (node)', resolve('livekit-client')),
+        ('pg (node)', resolve('pg')))
         if not os.path.exists(path)]
     if missing:
         print('1..0 # SKIP %s' % ', '.join(missing), flush=True)
@@ -88,6 +89,10 @@ def until(condition, seconds=60):
             return False
         time.sleep(0.3)
     return True
+
+
+def without_tokens(text):
+    return re.sub(r'eyJ[\w.-]+', '(token)', text)
 
 
 def end(process):
@@ -173,32 +178,32 @@ class Server:
                'participant', 'participantID', 'TokenExpiresAt', 'reason',
                'status', 'path', 'error')
 
+    def entries(self):
+        with open(self.log_path, encoding='utf-8') as file:
+            for line in file:
+                # The last one may be half written, a panic is not JSON.
+                if line.startswith('{') and line.endswith('}\n'):
+                    yield json.loads(line)
+
     def log(self):
         """The lines of its log that tell of calls. livekit-server logs the
         whole of a token that it refuses; here it is cut.
         """
-        with open(self.log_path, encoding='utf-8') as file:
-            for line in file:
-                if not line.startswith('{'):
-                    continue
-                entry = json.loads(line)
-                entry.update(entry.get('participantInit') or {})
-                if entry.get('msg') in self.MESSAGES and \
-                        not entry.get('event', '').startswith('track_'):
-                    entry['ts'] = datetime.fromtimestamp(
-                        entry['ts'], timezone.utc).isoformat(' ', 'seconds')
-                    yield re.sub(r'eyJ[\w.-]+', '(token)', ' '.join(
-                        '%s=%s' % (name, entry[name])
-                        for name in self.MEMBERS if name in entry))
+        for entry in self.entries():
+            entry.update(entry.get('participantInit') or {})
+            if entry['msg'] in self.MESSAGES and \
+                    not entry.get('event', '').startswith('track_'):
+                entry['ts'] = datetime.fromtimestamp(
+                    entry['ts'], timezone.utc).isoformat(' ', 'seconds')
+                yield without_tokens(' '.join(
+                    '%s=%s' % (name, entry[name])
+                    for name in self.MEMBERS if name in entry))
 
 
 class Site:
-    """The callers' page, and the address that webhooks are sent to: receive
-    is called with the headers and the bytes of each, and says what status to
-    answer.
+    """The callers' page, and an address for what is posted: receive is called
+    with the headers and the bytes of each, and says what status to answer.
     """
-
-    WEBHOOK = '/api/video-webhook/livekit/'
 
     def __init__(self, client, receive):
         files = {'/': ('text/html', os.path.join(LIB, 'call.html')),
@@ -215,14 +220,14 @@ class Site:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers['Content-Length']))
-                self.answer(receive(dict(self.headers.items()), body)
-                            if self.path == Site.WEBHOOK else 404,
+                self.answer(receive(dict(self.headers.items()), body),
                             'text/plain', b'')
 
             def answer(self, status, kind, body):
                 self.send_response(status)
                 self.send_header('Content-Type', kind)
-                self.send_header('Content-Length', str(len(body)))
+                if status != 204:
+                    self.send_header('Content-Length', str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -234,8 +239,30 @@ class Site:
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever,
                          daemon=True).start()
-        self.page = 'http://127.0.0.1:%d/' % self.server.server_port
-        self.webhook_url = self.page.rstrip('/') + Site.WEBHOOK
+        self.url = 'http://127.0.0.1:%d' % self.server.server_port
+
+
+def backend(clinic):
+    """The address of the examples' back end, set up for clinic as its README
+    says; '' where there is none.
+    """
+    source = os.path.join(ROOT, 'examples', 'backend')
+    if not os.path.exists(source):
+        return ''
+    role = clinic.name + '_backend'
+    clinic.roles.append(role)
+    program('psql', '-X', '-q', '-d', clinic.name, '-v', 'role=' + role,
+            '-f', os.path.join(source, 'setup.sql')).check_returncode()
+    directory = os.path.join(clinic.directory, 'backend')
+    shutil.copytree(source, directory)
+    modules = os.path.dirname(os.path.dirname(resolve('pg/package.json')))
+    os.symlink(modules, os.path.join(directory, 'node_modules'))
+    process = subprocess.Popen(
+        ['node', 'server.mjs'], cwd=directory, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, text=True,
+        env=dict(os.environ, PGDATABASE=clinic.name, PGUSER=role, PORT='0'))
+    atexit.register(end, process)
+    return process.stdout.readline().replace('listening on ', '').strip()
 
 
 class Failed(Exception):
