@@ -438,6 +438,37 @@ want_node_packages() {
     [ -z "$missing" ] || echo 'Not to be had for node:' $missing >&2
 }
 
+# want_chromium: the tests in a browser say "skipped" where it is not.
+want_chromium() {
+    have chromium || { apt_update && apt_install chromium; } || true
+    VIDTOKEN_CHROMIUM=$(command -v chromium)
+    export VIDTOKEN_CHROMIUM
+    node_packages+=(playwright-core@1.65.1 livekit-client@2.23.0)
+    want_node_packages
+}
+
+# want_go: the livekit-server of test/livekit, which go builds, minutes long
+# the first time; the tests of a call say "skipped" where it is not.
+want_go() {
+    export VIDTOKEN_LIVEKIT_SERVER=$root/build/livekit/livekit-server
+    have go || return 0
+    [ "$VIDTOKEN_LIVEKIT_SERVER" -nt "$root/test/livekit/go.sum" ] ||
+        locked build_livekit || echo 'livekit-server could not be built' >&2
+}
+
+build_livekit() {
+    echo 'Building: livekit-server (go)' >&2
+    rm -f "$VIDTOKEN_LIVEKIT_SERVER"
+    mkdir -p "${VIDTOKEN_LIVEKIT_SERVER%/*}"
+    (cd "$root/test/livekit" &&
+        quietly timeout 1800 nice -n 10 go build \
+            -o "$VIDTOKEN_LIVEKIT_SERVER" \
+            github.com/livekit/livekit-server/cmd/server)
+    local status=$?
+    give_back "$root/build"
+    return "$status"
+}
+
 # npm_install DIRECTORY PACKAGE...: npm takes away what is in DIRECTORY and
 # was not asked for again.
 npm_install() {
