@@ -305,14 +305,46 @@ install_missing() {
     if [[ " $* " = *" test "* ]]; then
         find_python
         want_clang
+        want_pgbouncer
         want_node_packages
     fi
     return 0
 }
 
-# The tests that need clang or a package of node say "skipped" where it is not.
+# The tests that need clang, pgbouncer or a package of node say "skipped" where
+# it is not.
 want_clang() {
     have clang || { apt_update && apt_install clang; } || true
+}
+
+want_pgbouncer() {
+    PATH=$PATH:/usr/sbin have pgbouncer ||
+        { apt_update && install_stopped pgbouncer; } || true
+}
+
+# install_stopped PACKAGE: the program alone is wanted, not the service that
+# Debian would start, now and with the machine.
+policy_made=
+
+install_stopped() {
+    local policy=/usr/sbin/policy-rc.d status
+
+    if [ ! -e "$policy" ]; then
+        at_exit remove_policy
+        policy_made=$policy
+        as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy &&
+            chmod 755 $policy" || return
+    fi
+    apt_install "$1"
+    status=$?
+    remove_policy
+    [ "$status" != 0 ] || quietly as_root update-rc.d "$1" disable || true
+    return "$status"
+}
+
+remove_policy() {
+    [ -z "$policy_made" ] || as_root rm -f "$policy_made"
+    policy_made=
 }
 
 # The packages of npm that tests drive, the SDKs as they were when the tests'

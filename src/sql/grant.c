@@ -15,10 +15,12 @@
 #include "funcapi.h"
 #include "policy/settings.h"
 #include "sql/grant.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 /* Attributes of the type vidtoken_grant, in their order */
@@ -46,6 +48,7 @@ typedef enum GrantColumn
 #define MAX_SAFE_INTEGER (INT64CONST(1) << 53)
 #define MAX_SAFE_DIGITS 15
 
+static TupleDesc result_descriptor(FunctionCallInfo fcinfo);
 static Datum id_as_jsonb(const VidTokenAppointment *appointment);
 static bool is_safe_number(const char *id);
 static char *in_words(TimestampTz expires_at, TimestampTz ends_at);
@@ -92,16 +95,44 @@ vidtoken_grant_datum(FunctionCallInfo fcinfo, const char *token,
 	nulls[GRANT_SERVER_URL] = vidtoken_server_url[0] == '\0';
 	values[GRANT_SERVER_URL] = CStringGetTextDatum(vidtoken_server_url);
 
-	descriptor =
-		lookup_rowtype_tupdesc(get_func_rettype(fcinfo->flinfo->fn_oid), -1);
+	descriptor = result_descriptor(fcinfo);
+	tuple = heap_form_tuple(descriptor, values, nulls);
+	ReleaseTupleDesc(descriptor);
+	return HeapTupleGetDatum(tuple);
+}
+
+/*
+ * result_descriptor: of vidtoken_grant, pinned
+ *
+ * The extension may be gone by the end of a call that waited, or go while this
+ * waits for the type; neither function nor type is asked for what is not there
+ * any more, that would be an internal error.
+ */
+static TupleDesc
+result_descriptor(FunctionCallInfo fcinfo)
+{
+	Oid			type = get_fn_expr_rettype(fcinfo->flinfo);
+	Oid			relation;
+	TupleDesc	descriptor;
+
+	if (!OidIsValid(type))
+		type = get_func_rettype(fcinfo->flinfo->fn_oid);
+	relation = get_typ_typrelid(type);
+	if (OidIsValid(relation))
+		LockRelationOid(relation, AccessShareLock);
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)))
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_OBJECT),
+				errmsg("extension \"vidtoken\" was dropped during the call"),
+				errhint("Call again when it is there."));
+
+	descriptor = lookup_rowtype_tupdesc(type, -1);
 	if (descriptor->natts != GRANT_COLUMNS)
 		ereport(ERROR,
 				errcode(ERRCODE_DATATYPE_MISMATCH),
 				errmsg("library and SQL objects of extension \"vidtoken\" differ in version"),
 				errhint("ALTER EXTENSION vidtoken UPDATE, then reconnect."));
-	tuple = heap_form_tuple(descriptor, values, nulls);
-	ReleaseTupleDesc(descriptor);
-	return HeapTupleGetDatum(tuple);
+	return descriptor;
 }
 
 /*

@@ -58,8 +58,8 @@
 static Oid	ledger_session = InvalidOid;
 static Oid	ledger_room = InvalidOid;
 
-static Oid	ledger_owner(void);
-static void lock_ledger(bool read_only);
+static Oid	lock_ledger(bool read_only);
+static Oid	owner_of(Oid relation);
 static void find_ledger(void);
 static bool is_member(Oid relation, Oid extension);
 static Oid	extension_schema(Oid *extension);
@@ -119,12 +119,11 @@ uint64
 vidtoken_ledger_execute(VidTokenStatement *statement, Datum *values,
 						const char *nulls)
 {
-	Oid			owner = ledger_owner();
+	Oid			owner = lock_ledger(statement->read_only);
 	Oid			caller;
 	int			security_context;
 	int			nest_level;
 
-	lock_ledger(statement->read_only);
 	GetUserIdAndSecContext(&caller, &security_context);
 	SetUserIdAndSecContext(owner,
 						   security_context |
@@ -205,48 +204,57 @@ vidtoken_ledger_text(int row, int column)
 }
 
 /*
- * ledger_owner: looked up each time, by OID; a dropped ledger is looked for
- * again
- */
-static Oid
-ledger_owner(void)
-{
-	HeapTuple	tuple = NULL;
-	Oid			owner;
-
-	if (OidIsValid(ledger_session))
-		tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(ledger_session));
-	if (!HeapTupleIsValid(tuple))
-	{
-		find_ledger();
-		tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(ledger_session));
-		if (!HeapTupleIsValid(tuple))
-			elog(ERROR, "cache lookup failed for relation %u", ledger_session);
-	}
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
-/*
  * lock_ledger: in the modes that the statements take, and take in what other
- * sessions did
+ * sessions did; returns the owner
+ *
+ * Whoever waits for a lock may get it on a table that was dropped meanwhile,
+ * or that has another owner: only then does it show, and a dropped ledger is
+ * looked for again.
  *
  * Once a plan has been found valid nothing may make it invalid: the core would
  * analyze its text again as the owner, and a schema's name in it may belong to
  * somebody else by then.
  */
-static void
+static Oid
 lock_ledger(bool read_only)
 {
-	LockRelationOid(ledger_session, AccessShareLock);
-	LockRelationOid(ledger_room, AccessShareLock);
-	if (!read_only)
+	for (;;)
 	{
-		LockRelationOid(ledger_session, RowExclusiveLock);
-		LockRelationOid(ledger_room, RowExclusiveLock);
+		Oid			owner;
+
+		if (!OidIsValid(ledger_session))
+			find_ledger();
+		LockRelationOid(ledger_session, AccessShareLock);
+		LockRelationOid(ledger_room, AccessShareLock);
+		if (!read_only)
+		{
+			LockRelationOid(ledger_session, RowExclusiveLock);
+			LockRelationOid(ledger_room, RowExclusiveLock);
+		}
+		AcceptInvalidationMessages();
+
+		owner = owner_of(ledger_session);
+		if (OidIsValid(owner) && OidIsValid(owner_of(ledger_room)))
+			return owner;
+		ledger_session = InvalidOid;
 	}
-	AcceptInvalidationMessages();
+}
+
+/*
+ * owner_of: InvalidOid for a relation that is not there any more
+ */
+static Oid
+owner_of(Oid relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid			owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
 }
 
 /*

@@ -11,7 +11,8 @@
  * An outdated plan is not left to the core, which would analyze the same text
  * again: a name in it may mean another table by now.  For that the caller
  * locks the relations, and accepts invalidations, before it asks whether the
- * plan is valid.
+ * plan is valid; vidtoken_plan_lock() does so for those that the caller does
+ * not know by name.
  *
  * Copyright (c) 2026, the vidtoken authors
  *
@@ -22,7 +23,9 @@
 
 #include "compat.h"
 #include "nodes/parsenodes.h"
+#include "storage/lmgr.h"
 #include "storage/plan.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/resowner.h"
@@ -35,6 +38,28 @@ struct VidTokenKeptPlan
 
 static void end_execution(const VidTokenPlan *plan, VidTokenKeptPlan *kept);
 static void release(VidTokenKeptPlan *kept);
+
+/*
+ * vidtoken_plan_lock: lock all that the plan reads, the tables below a view
+ * too, and take in what other sessions did
+ *
+ * Only waiting for one of these locks could make a valid plan invalid before
+ * it runs.  For a plan that is invalid already nothing is locked: what it read
+ * need not be what its successor reads.
+ */
+void
+vidtoken_plan_lock(const VidTokenPlan *plan)
+{
+	ListCell   *source;
+	ListCell   *relation;
+
+	if (!vidtoken_plan_is_valid(plan))
+		return;
+	foreach(source, SPI_plan_get_plan_sources(plan->kept->spi_plan))
+		foreach(relation, ((CachedPlanSource *) lfirst(source))->relationOids)
+		LockRelationOid(lfirst_oid(relation), AccessShareLock);
+	AcceptInvalidationMessages();
+}
 
 /*
  * vidtoken_plan_is_valid: may the plan be used as it is?

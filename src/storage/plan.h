@@ -21,6 +21,7 @@ typedef struct VidTokenPlan
 	VidTokenKeptPlan *kept;		/* NULL until prepared */
 } VidTokenPlan;
 
+extern void vidtoken_plan_lock(const VidTokenPlan *plan);
 extern bool vidtoken_plan_is_valid(const VidTokenPlan *plan);
 extern void vidtoken_plan_prepare(VidTokenPlan *plan, const char *query,
 								  int nargs, const Oid *types);

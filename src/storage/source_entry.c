@@ -97,7 +97,8 @@ wants_metadata(const VidTokenSource *source)
 }
 
 /*
- * is_valid: locking the relation first takes in what other sessions did to it
+ * is_valid: locking the relation and what it reads first takes in what other
+ * sessions did to them
  */
 static bool
 is_valid(const VidTokenSourceEntry *entry)
@@ -106,6 +107,7 @@ is_valid(const VidTokenSourceEntry *entry)
 		entry->has_metadata != wants_metadata(&entry->source))
 		return false;
 	LockRelationOid(entry->source.relation, AccessShareLock);
+	vidtoken_plan_lock(&entry->participant);
 	return vidtoken_plan_is_valid(&entry->participant) &&
 		vidtoken_plan_is_valid(&entry->occasion);
 }
