@@ -2,7 +2,7 @@
 #
 # make             builds against $(PG_CONFIG), PostgreSQL 13 to 18
 # make install     installs the library, the SQL script and vidtoken-keyring
-# make installcheck  runs test/sql against a running server
+# make installcheck  runs test/sql and test/specs against a running server
 # make demo        shows the main job on a throw-away server
 # make test        runs every suite on a throw-away server
 # make indent      formats the C files as PostgreSQL does
@@ -17,13 +17,16 @@ OBJS = \
 	src/crypto/pkey.o \
 	src/crypto/pkey_check.o \
 	src/crypto/pkey_load.o \
+	src/ground/base64.o \
 	src/ground/base64url.o \
 	src/ground/claims.o \
+	src/ground/form_reader.o \
 	src/ground/guarded.o \
 	src/ground/json_escape.o \
 	src/ground/json_reader.o \
 	src/ground/json_value.o \
 	src/ground/json_writer.o \
+	src/ground/time_reader.o \
 	src/policy/key_set.o \
 	src/policy/keyring.o \
 	src/policy/keyring_file.o \
@@ -34,29 +37,42 @@ OBJS = \
 	src/policy/settings.o \
 	src/provider/jwt.o \
 	src/provider/livekit.o \
+	src/provider/livekit_webhook.o \
 	src/provider/provider.o \
 	src/provider/room_limits.o \
 	src/provider/twilio.o \
+	src/provider/twilio_webhook.o \
 	src/sql/argument.o \
 	src/sql/check.o \
 	src/sql/check_keys.o \
+	src/sql/current_room.o \
 	src/sql/grant.o \
+	src/sql/headers.o \
 	src/sql/inspect.o \
 	src/sql/issue.o \
+	src/sql/metrics.o \
+	src/sql/quality.o \
 	src/sql/report.o \
 	src/sql/result.o \
 	src/sql/revoke.o \
 	src/sql/room_settings.o \
 	src/sql/sign.o \
+	src/sql/status.o \
 	src/sql/verify.o \
+	src/sql/webhook.o \
 	src/storage/appointment.o \
 	src/storage/bar.o \
+	src/storage/call.o \
+	src/storage/call_state.o \
 	src/storage/diagnosis.o \
 	src/storage/key.o \
 	src/storage/key_usage.o \
 	src/storage/ledger.o \
+	src/storage/ledger_tables.o \
+	src/storage/notice.o \
 	src/storage/plan.o \
 	src/storage/prune.o \
+	src/storage/quality.o \
 	src/storage/room.o \
 	src/storage/session.o \
 	src/storage/source.o \
@@ -77,6 +93,13 @@ REGRESS_OPTS = --inputdir=$(srcdir)/test
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+
+# PostgreSQL 13 does not install the program that runs specs.
+ifneq ($(wildcard $(dir $(PGXS))../test/isolation/pg_isolation_regress),)
+ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=$(srcdir)/test --outputdir=.
+endif
+
 # demo and test come to install what is missing, PGXS included.
 ifneq ($(filter demo test,$(MAKECMDGOALS)),)
 -include $(PGXS)
@@ -84,7 +107,10 @@ else
 include $(or $(PGXS),$(error $(PG_CONFIG) does not work: install postgresql-server-dev-NN or set PG_CONFIG))
 endif
 
-$(if $(REGRESS),,$(error test/sql holds no test))
+# A wildcard without a match would pass with nothing run.  The files are asked
+# for, so that REGRESS= or ISOLATION= can leave one kind out.
+$(if $(wildcard test/sql/*.sql),,$(error test/sql holds no test))
+$(if $(wildcard test/specs/*.spec),,$(error test/specs holds no test))
 
 # PGXS tracks no header dependencies.
 $(OBJS): $(wildcard src/*.h src/*/*.h)

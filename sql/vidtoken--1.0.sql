@@ -113,6 +113,50 @@ CREATE TABLE @extschema@.vidtoken_room (
     PRIMARY KEY (appointment_id)
 ) WITH (fillfactor = 70);
 
+-- What webhooks report, by the provider's own ids: a run of a room, a stay of
+-- a participant, and each event's id, so that it counts once.  The key begins
+-- with what vidtoken_status looks for; columns that change are not indexed.
+CREATE TABLE @extschema@.vidtoken_call (
+    provider pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+    room_name pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+    room_sid pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+    started_at pg_catalog.timestamptz,
+    ended_at pg_catalog.timestamptz,
+    reported_at pg_catalog.timestamptz NOT NULL,
+    PRIMARY KEY (provider, room_name, room_sid)
+) WITH (fillfactor = 70);
+
+CREATE TABLE @extschema@.vidtoken_participant (
+    provider pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+    room_name pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+    room_sid pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+    participant_sid pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+    user_identity pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+    room_started_at pg_catalog.timestamptz,
+    joined_at pg_catalog.timestamptz,
+    left_at pg_catalog.timestamptz,
+    reported_at pg_catalog.timestamptz NOT NULL,
+    PRIMARY KEY (provider, room_name, room_sid, participant_sid)
+) WITH (fillfactor = 70);
+
+CREATE TABLE @extschema@.vidtoken_event (
+    provider pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+    event_id pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+    received_at pg_catalog.timestamptz NOT NULL,
+    PRIMARY KEY (provider, event_id)
+);
+
+-- The latest report of each participant.
+CREATE TABLE @extschema@.vidtoken_quality (
+    provider pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+    room_name pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+    user_identity pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+    quality pg_catalog.int2 NOT NULL,
+    metrics pg_catalog.jsonb,
+    reported_at pg_catalog.timestamptz NOT NULL,
+    PRIMARY KEY (provider, room_name, user_identity)
+) WITH (fillfactor = 70);
+
 -- functions
 
 CREATE FUNCTION @extschema@.vidtoken_clock()
@@ -229,6 +273,52 @@ CREATE FUNCTION @extschema@.vidtoken_room_settings(
 RETURNS pg_catalog.record
 AS 'MODULE_PATHNAME', 'vidtoken_room_settings'
 LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL UNSAFE;
+
+CREATE FUNCTION @extschema@.vidtoken_status(
+    appointment_id @extschema@.vidtoken_id,
+    OUT appointment_id pg_catalog.jsonb,
+    OUT room_name pg_catalog.text,
+    OUT room_status pg_catalog.text,
+    OUT participant_count pg_catalog.int4,
+    OUT room_duration pg_catalog."interval",
+    OUT room_duration_seconds pg_catalog.int8,
+    OUT started_at pg_catalog.timestamptz,
+    OUT ended_at pg_catalog.timestamptz,
+    OUT connection_quality pg_catalog.int4,
+    OUT participants pg_catalog.jsonb,
+    OUT reported_at pg_catalog.timestamptz,
+    OUT schedule pg_catalog.text)
+RETURNS pg_catalog.record
+AS 'MODULE_PATHNAME', 'vidtoken_status'
+LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL UNSAFE;
+
+CREATE FUNCTION @extschema@.vidtoken_webhook(
+    provider pg_catalog.text,
+    body pg_catalog.bytea,
+    headers pg_catalog.jsonb,
+    url pg_catalog.text DEFAULT NULL,
+    OUT result pg_catalog.text,
+    OUT response pg_catalog.jsonb)
+RETURNS pg_catalog.record
+AS 'MODULE_PATHNAME', 'vidtoken_webhook'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+
+CREATE FUNCTION @extschema@.vidtoken_report_quality(
+    appointment_id @extschema@.vidtoken_id,
+    quality pg_catalog.int4,
+    metrics pg_catalog.jsonb DEFAULT NULL)
+RETURNS pg_catalog.void
+AS 'MODULE_PATHNAME', 'vidtoken_report_quality'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+
+CREATE FUNCTION @extschema@.vidtoken_report_quality(
+    appointment_id @extschema@.vidtoken_id,
+    user_id @extschema@.vidtoken_id,
+    quality pg_catalog.int4,
+    metrics pg_catalog.jsonb DEFAULT NULL)
+RETURNS pg_catalog.void
+AS 'MODULE_PATHNAME', 'vidtoken_report_quality_of'
+LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
 
 -- Not parallel safe, and never folded into a constant: ES256 signs anew each
 -- time.
@@ -388,6 +478,10 @@ TO PUBLIC;
 -- schema's name never goes between quotes.
 SELECT pg_catalog.pg_extension_config_dump('vidtoken_session', '');
 SELECT pg_catalog.pg_extension_config_dump('vidtoken_room', '');
+SELECT pg_catalog.pg_extension_config_dump('vidtoken_call', '');
+SELECT pg_catalog.pg_extension_config_dump('vidtoken_participant', '');
+SELECT pg_catalog.pg_extension_config_dump('vidtoken_event', '');
+SELECT pg_catalog.pg_extension_config_dump('vidtoken_quality', '');
 
 -- comments
 
@@ -442,6 +536,15 @@ COMMENT ON TABLE @extschema@.vidtoken_session IS
 COMMENT ON TABLE @extschema@.vidtoken_room IS
 'ledger: generations of rooms that were reset, and bars of whole appointments';
 
+COMMENT ON TABLE @extschema@.vidtoken_call IS
+'ledger: one run of a room, as the provider''s webhooks reported it; read vidtoken_status instead';
+COMMENT ON TABLE @extschema@.vidtoken_participant IS
+'ledger: one stay of a participant in a room, as the provider''s webhooks reported it; read vidtoken_status instead';
+COMMENT ON TABLE @extschema@.vidtoken_event IS
+'ledger: ids of the events that were taken in, so that each counts once';
+COMMENT ON TABLE @extschema@.vidtoken_quality IS
+'ledger: the latest quality that each participant reported; read vidtoken_status instead';
+
 COMMENT ON FUNCTION @extschema@.vidtoken_clock() IS
 'the clock that vidtoken judges by: the time of the call, or vidtoken.test_clock';
 COMMENT ON FUNCTION @extschema@.vidtoken_ttl(pg_catalog."interval") IS
@@ -489,13 +592,29 @@ COMMENT ON FUNCTION @extschema@.vidtoken_reset_room(@extschema@.vidtoken_id) IS
 
 Who is not barred gets it at the next issue or refresh. Raises F0000 where the source gives the room_name, PT404 for a malformed id.';
 COMMENT ON FUNCTION @extschema@.vidtoken_prune(pg_catalog."interval") IS
-'forgets sessions and rooms whose appointment''s hard stop lies further back than older_than; returns the number of rows
+'forgets sessions and rooms whose appointment''s hard stop lies further back than older_than, and what was reported of calls before that; returns the number of rows
 
 Raises 22023 below one day.';
 COMMENT ON FUNCTION @extschema@.vidtoken_room_settings(@extschema@.vidtoken_id) IS
 'what the settings want of an appointment''s room, and create_request, the body of the provider''s call that makes it (NULL where there is none)
 
 adjusted names every number that is another one in create_request because the provider would not take it. Raises PT404 (no such appointment, or not visible), PT410 (ended, cancelled, revoked), 21000 (rows that disagree on room_name), 22001 (a name too long for the provider), 22004 (NULL id), F0000 (configuration).';
+COMMENT ON FUNCTION @extschema@.vidtoken_status(@extschema@.vidtoken_id) IS
+'what the provider''s webhooks and the clients reported of an appointment''s room; what nobody reported is NULL
+
+room_status is active, completed or not_found, schedule is upcoming, open, closed or cancelled; connection_quality is 0 (lost) to 5 (excellent), the worst of those present within vidtoken.quality_stale_after. Raises PT404 (no such appointment, or not visible), 21000 (rows that disagree on room_name), 22004 (NULL id), F0000 (configuration).';
+COMMENT ON FUNCTION @extschema@.vidtoken_webhook(pg_catalog.text, pg_catalog.bytea, pg_catalog.jsonb, pg_catalog.text) IS
+'takes in what twilio or livekit reports of a room: accepted, duplicate or ignored; for the endpoint that the provider calls
+
+body is raw, headers is an object of strings, url is where the request came in. Raises 42501 (signature missing or wrong), 22023 (no such provider, or no event of it), PT413 (over 1 MB), 22004 (NULL), 25006 (no write possible), F0000 (no webhook key, configuration); nothing is written then.';
+COMMENT ON FUNCTION @extschema@.vidtoken_report_quality(@extschema@.vidtoken_id, pg_catalog.int4, pg_catalog.jsonb) IS
+'remembers the caller''s latest connection quality, 0 (lost) to 5 (excellent), and a flat object of metrics
+
+Raises PT404 (no such appointment for this user, or not visible), PT409 (no session), PT410 (revoked), 42501 (no user), 22023 (quality or metrics out of bounds), 22004 (NULL), 25006 (no write possible).';
+COMMENT ON FUNCTION @extschema@.vidtoken_report_quality(@extschema@.vidtoken_id, @extschema@.vidtoken_id, pg_catalog.int4, pg_catalog.jsonb) IS
+'remembers any participant''s latest connection quality: for trusted back ends
+
+Raises what the form without user_id raises, but for 42501.';
 COMMENT ON FUNCTION @extschema@.vidtoken_sign(pg_catalog.json, pg_catalog.text) IS
 'signs a JSON object of claims as it is spelled, with a token key of the keyring or with that of vidtoken.key_id: for trusted back ends (RFC 7519)
 

@@ -52,6 +52,13 @@
 #define VidTokenIntervalIsFinite(interval) (true)
 #endif
 
+/* 18 made bytes of what base64 encodes. */
+#if PG_VERSION_NUM >= 180000
+#define VidTokenBase64Source(data) (data)
+#else
+#define VidTokenBase64Source(data) ((const char *) (data))
+#endif
+
 /* 16 gave check hooks their own allocator. */
 #if PG_VERSION_NUM < 160000
 static inline void *

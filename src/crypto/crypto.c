@@ -96,6 +96,29 @@ vidtoken_mac_verify(VidTokenMac *mac, const void *data, Size length,
 }
 
 /*
+ * vidtoken_sha256: digest of the data, VIDTOKEN_SHA256_LENGTH bytes
+ */
+void
+vidtoken_sha256(const void *data, Size length, uint8 *result)
+{
+	ERR_clear_error();
+	if (!EVP_Digest(data, length, result, NULL, EVP_sha256(), NULL))
+		vidtoken_raise_openssl_error("could not compute SHA-256");
+}
+
+/*
+ * vidtoken_is_same_text: the same, without telling by the time it takes how
+ * much of it is
+ */
+bool
+vidtoken_is_same_text(const char *a, const char *b)
+{
+	Size		length = strlen(a);
+
+	return strlen(b) == length && CRYPTO_memcmp(a, b, length) == 0;
+}
+
+/*
  * vidtoken_secret_alloc: memory for a secret in the current context, wiped
  * when the context goes
  */

@@ -14,6 +14,7 @@
 #include "compat.h"
 
 #define VIDTOKEN_MAX_MAC_LENGTH		64
+#define VIDTOKEN_SHA256_LENGTH		32
 
 /* an HMAC with its key loaded */
 typedef struct VidTokenMac VidTokenMac;
@@ -26,6 +27,9 @@ extern int	vidtoken_mac_compute(VidTokenMac *mac, const void *data,
 extern bool vidtoken_mac_verify(VidTokenMac *mac, const void *data,
 								Size length, const uint8 *signature,
 								int signature_length);
+
+extern void vidtoken_sha256(const void *data, Size length, uint8 *result);
+extern bool vidtoken_is_same_text(const char *a, const char *b);
 
 extern void *vidtoken_secret_alloc(Size size);
 extern const char *vidtoken_crypto_version(void);

@@ -45,13 +45,15 @@ static const VidTokenKeyForm form_ed25519 = {
 	.numbers = {"x", "d"},
 };
 
+/* HS1 is the Web Cryptography API's name for HMAC with SHA-1. */
 static const VidTokenAlgorithm algorithms[] = {
-	{"HS256", &form_oct, "SHA256", 32},
-	{"HS384", &form_oct, "SHA384", 48},
-	{"HS512", &form_oct, "SHA512", 64},
-	{"RS256", &form_rsa, NULL, 0},
-	{"ES256", &form_p256, NULL, 0},
-	{"EdDSA", &form_ed25519, NULL, 0},
+	{"HS256", &form_oct, "SHA256", 32, false},
+	{"HS384", &form_oct, "SHA384", 48, false},
+	{"HS512", &form_oct, "SHA512", 64, false},
+	{"HS1", &form_oct, "SHA1", 20, true},
+	{"RS256", &form_rsa, NULL, 0, false},
+	{"ES256", &form_p256, NULL, 0, false},
+	{"EdDSA", &form_ed25519, NULL, 0, false},
 };
 
 /* Indexed by VidTokenKeyUse. */
@@ -240,6 +242,10 @@ parse_algorithm(const VidTokenJson *json, VidTokenJsonNode node, bool has_pem,
 			key->algorithm = &algorithms[i];
 	if (key->algorithm == NULL)
 		return "alg is none of those supported: HS256, HS384, HS512, RS256, ES256, EdDSA";
+
+	if (key->algorithm->webhooks_only && key->use != VIDTOKEN_USE_WEBHOOK)
+		return psprintf("alg %s is for vidtoken_use \"webhook\" alone",
+						key->algorithm->name);
 
 	form = key->algorithm->form;
 	if (kty == VIDTOKEN_JSON_NONE ? !has_pem :

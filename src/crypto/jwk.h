@@ -35,6 +35,7 @@ typedef struct VidTokenAlgorithm
 	const VidTokenKeyForm *form;
 	const char *digest;			/* of an HMAC: OpenSSL's name */
 	int			min_key_length; /* of a secret, bytes; RFC 7518, section 3.2 */
+	bool		webhooks_only;	/* no algorithm of tokens */
 } VidTokenAlgorithm;
 
 /* what a key may be used for (member "vidtoken_use") */

@@ -11,6 +11,8 @@
 #ifndef VIDTOKEN_PKEY_H
 #define VIDTOKEN_PKEY_H
 
+#include "ground/octets.h"
+
 /* RSA of 8192 bits */
 #define VIDTOKEN_MAX_SIGNATURE_LENGTH	1024
 
@@ -20,13 +22,6 @@ typedef enum VidTokenPKeyKind
 	VIDTOKEN_PKEY_P256,
 	VIDTOKEN_PKEY_ED25519
 } VidTokenPKeyKind;
-
-/* a run of bytes, such as a big-endian number; NULL: there is none */
-typedef struct VidTokenOctets
-{
-	const uint8 *data;
-	int			length;
-} VidTokenOctets;
 
 /*
  * The numbers of a key in the order of JWK (RFC 7518, section 6; RFC 8037,

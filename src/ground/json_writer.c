@@ -15,9 +15,14 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "ground/json_writer.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
+#include "utils/timestamp.h"
 
 static void begin_member(StringInfo json, const char *name);
 static void append_string(StringInfo json, const char *value);
@@ -76,6 +81,21 @@ vidtoken_json_add_boolean(StringInfo json, const char *name, bool value)
 {
 	begin_member(json, name);
 	appendStringInfoString(json, value ? "true" : "false");
+}
+
+/*
+ * vidtoken_json_add_time: add a member with a time, ISO 8601 in UTC whatever
+ * the session's settings
+ */
+void
+vidtoken_json_add_time(StringInfo json, const char *name, TimestampTz value)
+{
+	char		buffer[MAXDATELEN + 1];
+	int			utc = 0;
+
+	JsonEncodeDateTime(buffer, TimestampTzGetDatum(value), TIMESTAMPTZOID,
+					   &utc);
+	vidtoken_json_add_string(json, name, buffer);
 }
 
 /*

@@ -11,6 +11,7 @@
 #ifndef VIDTOKEN_JSON_WRITER_H
 #define VIDTOKEN_JSON_WRITER_H
 
+#include "datatype/timestamp.h"
 #include "lib/stringinfo.h"
 
 extern void vidtoken_json_begin(StringInfo json, const char *name);
@@ -21,6 +22,8 @@ extern void vidtoken_json_add_integer(StringInfo json, const char *name,
 									  int64 value);
 extern void vidtoken_json_add_boolean(StringInfo json, const char *name,
 									  bool value);
+extern void vidtoken_json_add_time(StringInfo json, const char *name,
+								   TimestampTz value);
 
 extern const char *vidtoken_to_utf8(const char *string, int *length);
 extern char *vidtoken_from_utf8(const char *string, int length);

@@ -13,14 +13,9 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "ground/json_writer.h"
-#include "miscadmin.h"
 #include "policy/policy.h"
 #include "policy/refusal.h"
-#include "utils/datetime.h"
-#include "utils/json.h"
-#include "utils/timestamp.h"
 
 /* the HTTP statuses of PostgREST */
 #define ERRCODE_HTTP_NOT_FOUND	MAKE_SQLSTATE('P', 'T', '4', '0', '4')
@@ -57,7 +52,6 @@ static const struct
 
 static char *detail(VidTokenReason reason, const VidTokenSchedule *schedule,
 					TimestampTz now);
-static void add_time(StringInfo json, const char *name, TimestampTz time);
 
 /*
  * vidtoken_reason_name: the reason's word, NULL for VIDTOKEN_OK
@@ -103,23 +97,10 @@ detail(VidTokenReason reason, const VidTokenSchedule *schedule,
 	vidtoken_json_add_string(&json, "reason", reasons[reason].name);
 	if (schedule != NULL)
 	{
-		add_time(&json, "opens_at", schedule->opens_at);
-		add_time(&json, "closes_at", schedule->closes_at);
-		add_time(&json, "now", now);
+		vidtoken_json_add_time(&json, "opens_at", schedule->opens_at);
+		vidtoken_json_add_time(&json, "closes_at", schedule->closes_at);
+		vidtoken_json_add_time(&json, "now", now);
 	}
 	vidtoken_json_end(&json);
 	return json.data;
-}
-
-/*
- * add_time: ISO 8601 in UTC, whatever the session's settings
- */
-static void
-add_time(StringInfo json, const char *name, TimestampTz time)
-{
-	char		buffer[MAXDATELEN + 1];
-	int			utc = 0;
-
-	JsonEncodeDateTime(buffer, TimestampTzGetDatum(time), TIMESTAMPTZOID, &utc);
-	vidtoken_json_add_string(json, name, buffer);
 }

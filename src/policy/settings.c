@@ -19,11 +19,11 @@
 #include <limits.h>
 
 #include "compat.h"
+#include "ground/time_reader.h"
 #include "policy/room_name.h"
 #include "policy/settings.h"
 #include "provider/provider.h"
 #include "utils/builtins.h"
-#include "utils/datetime.h"
 #include "utils/varlena.h"
 
 char	   *vidtoken_source;
@@ -31,11 +31,13 @@ char	   *vidtoken_provider;
 char	   *vidtoken_account;
 char	   *vidtoken_audience;
 char	   *vidtoken_server_url;
+char	   *vidtoken_public_url;
 char	   *vidtoken_key_id;
 char	   *vidtoken_keyring;
 char	   *vidtoken_user_setting;
 char	   *vidtoken_user_claim;
 char	   *vidtoken_room_format;
+char	   *vidtoken_notify_channel;
 int			vidtoken_buffer_before;
 int			vidtoken_buffer_after;
 int			vidtoken_min_ttl;
@@ -46,6 +48,7 @@ int			vidtoken_refresh_window;
 int			vidtoken_warn_window;
 int			vidtoken_empty_room_timeout;
 int			vidtoken_unused_room_buffer;
+int			vidtoken_quality_stale_after;
 int			vidtoken_clock_skew;
 int			vidtoken_expiry_anchor;
 int			vidtoken_record_sessions;
@@ -56,7 +59,10 @@ static TimestampTz test_clock = DT_NOBEGIN; /* -infinity: the real clock */
 static bool check_source(char **newval, void **extra, GucSource source);
 static bool check_provider(char **newval, void **extra, GucSource source);
 static bool check_keyring(char **newval, void **extra, GucSource source);
+static bool check_public_url(char **newval, void **extra, GucSource source);
 static bool check_room_format(char **newval, void **extra, GucSource source);
+static bool check_notify_channel(char **newval, void **extra,
+								 GucSource source);
 static bool check_test_clock(char **newval, void **extra, GucSource source);
 static void assign_test_clock(const char *newval, void *extra);
 
@@ -129,6 +135,10 @@ static const DurationSetting durations[] = {
 		MINUTES(30), 0, DAYS(1),
 		"Sets how long beyond the appointment's duration a room waits that nobody entered.",
 	"The room's timeout is the duration plus this. Providers have their own names and limits for it."},
+	{"vidtoken.quality_stale_after", &vidtoken_quality_stale_after,
+		60, 1, DAYS(1),
+		"Sets how long a report of a participant's quality is shown.",
+	"Older ones are kept but not shown by vidtoken_status: nobody knows whether they still hold."},
 	{"vidtoken.clock_skew", &vidtoken_clock_skew,
 		10, 0, MINUTES(5),
 		"Sets how far a token's iat and nbf lie before the time of issue.",
@@ -151,6 +161,9 @@ static const StringSetting strings[] = {
 	{"vidtoken.server_url", &vidtoken_server_url, "", NULL, NULL,
 		"Sets the address that clients connect to.",
 	"Returned in every grant as server_url. For livekit wss://... Not needed by twilio."},
+	{"vidtoken.public_url", &vidtoken_public_url, "", check_public_url, NULL,
+		"Sets the address at which the provider delivers webhooks.",
+	"As the provider knows it, https://... For twilio, which signs it; wins over the argument url of vidtoken_webhook. No effect for livekit and jwt."},
 	{"vidtoken.key_id", &vidtoken_key_id, "", NULL, NULL,
 		"Sets the kid of the key that signs.",
 	"For twilio the API key SID, SK..., for livekit the API key: both become the claim iss. For jwt the header's kid. The key is looked up in vidtoken.keyring."},
@@ -167,6 +180,9 @@ static const StringSetting strings[] = {
 		check_room_format, NULL,
 		"Sets how room names are made.",
 	"Must hold {suffix}, which makes the name impossible to guess, and may hold {appointment_id}. No effect where the source gives room_name."},
+	{"vidtoken.notify_channel", &vidtoken_notify_channel, "", check_notify_channel, NULL,
+		"Sets the channel on which LISTEN hears of tokens, bars and calls.",
+	"Empty: nothing is sent. The payload is JSON with ids, names and times, never a token. Every role that may connect can LISTEN."},
 	{"vidtoken.test_clock", &test_clock_string, "", check_test_clock, assign_test_clock,
 		"Sets a fixed time for tests.",
 	"A timestamp with time zone, from 1970 on. Empty: the real clock."},
@@ -320,6 +336,17 @@ check_keyring(char **newval, void **extra pg_attribute_unused(),
 }
 
 static bool
+check_public_url(char **newval, void **extra pg_attribute_unused(),
+				 GucSource source pg_attribute_unused())
+{
+	if ((*newval)[0] == '\0' || strncmp(*newval, "https://", 8) == 0 ||
+		strncmp(*newval, "http://", 7) == 0)
+		return true;
+	GUC_check_errdetail("The address must begin with https:// or http://.");
+	return false;
+}
+
+static bool
 check_room_format(char **newval, void **extra pg_attribute_unused(),
 				  GucSource source pg_attribute_unused())
 {
@@ -332,31 +359,27 @@ check_room_format(char **newval, void **extra pg_attribute_unused(),
 }
 
 /*
- * check_test_clock: decode without raising, as check_recovery_target_time()
- * does
+ * check_notify_channel: what NOTIFY would refuse, or cut
  */
+static bool
+check_notify_channel(char **newval, void **extra pg_attribute_unused(),
+					 GucSource source pg_attribute_unused())
+{
+	if (strlen(*newval) < NAMEDATALEN)
+		return true;
+	GUC_check_errdetail("The name of a channel has at most %d bytes.",
+						NAMEDATALEN - 1);
+	return false;
+}
+
 static bool
 check_test_clock(char **newval, void **extra,
 				 GucSource source pg_attribute_unused())
 {
-	char		work[MAXDATELEN + 1];
-	char	   *field[MAXDATEFIELDS];
-	int			ftype[MAXDATEFIELDS];
-	int			nf;
-	int			dtype;
-	fsec_t		fsec;
-	int			tz;
-	struct pg_tm tm;
-	DateTimeErrorExtra ignored;
 	TimestampTz clock = DT_NOBEGIN;
 
 	if ((*newval)[0] != '\0' &&
-		(ParseDateTime(*newval, work, sizeof(work), field, ftype,
-					   MAXDATEFIELDS, &nf) != 0 ||
-		 VidTokenDecodeDateTime(field, ftype, nf, &dtype, &tm, &fsec, &tz,
-								&ignored) != 0 ||
-		 dtype != DTK_DATE ||
-		 tm2timestamp(&tm, fsec, &tz, &clock) != 0 ||
+		(!vidtoken_time_read(*newval, &clock) ||
 		 clock < SetEpochTimestamp()))
 	{
 		GUC_check_errdetail("The value must be a timestamp with time zone from 1970 on.");

@@ -32,11 +32,13 @@ extern char *vidtoken_provider;
 extern char *vidtoken_account;
 extern char *vidtoken_audience;
 extern char *vidtoken_server_url;
+extern char *vidtoken_public_url;
 extern char *vidtoken_key_id;
 extern char *vidtoken_keyring;
 extern char *vidtoken_user_setting;
 extern char *vidtoken_user_claim;
 extern char *vidtoken_room_format;
+extern char *vidtoken_notify_channel;
 
 /* seconds */
 extern int	vidtoken_buffer_before;
@@ -49,6 +51,7 @@ extern int	vidtoken_refresh_window;
 extern int	vidtoken_warn_window;
 extern int	vidtoken_empty_room_timeout;
 extern int	vidtoken_unused_room_buffer;
+extern int	vidtoken_quality_stale_after;
 extern int	vidtoken_clock_skew;
 
 extern int	vidtoken_expiry_anchor; /* VidTokenAnchor */

@@ -22,6 +22,7 @@
 #include "crypto/jws.h"
 #include "ground/json_writer.h"
 #include "provider/provider.h"
+#include "provider/webhook.h"
 
 static void write_header(StringInfo json, const VidTokenClaims *claims);
 static void write_claims(StringInfo json, const VidTokenClaims *claims);
@@ -47,6 +48,7 @@ const VidTokenProvider vidtoken_provider_livekit = {
 	.write_header = write_header,
 	.write_claims = write_claims,
 	.write_room = write_room,
+	.webhook = &vidtoken_webhook_livekit,
 };
 
 static void

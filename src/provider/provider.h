@@ -107,6 +107,7 @@ typedef struct VidTokenProvider
 	VidTokenJtiMaker make_jti;
 	VidTokenCredentialsCheck check_credentials;
 	VidTokenRoomWriter write_room;
+	const struct VidTokenWebhook *webhook;	/* NULL: none is understood */
 } VidTokenProvider;
 
 extern const VidTokenProvider vidtoken_provider_jwt;

@@ -21,6 +21,7 @@
 #include "crypto/jws.h"
 #include "ground/json_writer.h"
 #include "provider/provider.h"
+#include "provider/webhook.h"
 
 static void write_header(StringInfo json, const VidTokenClaims *claims);
 static void write_claims(StringInfo json, const VidTokenClaims *claims);
@@ -47,6 +48,7 @@ const VidTokenProvider vidtoken_provider_twilio = {
 	.make_jti = make_jti,
 	.check_credentials = check_credentials,
 	.write_room = write_room,
+	.webhook = &vidtoken_webhook_twilio,
 };
 
 static void

@@ -15,11 +15,10 @@
 #include "funcapi.h"
 #include "policy/settings.h"
 #include "sql/grant.h"
+#include "sql/result.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
-#include "utils/numeric.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
@@ -44,13 +43,7 @@ typedef enum GrantColumn
 
 #define GRANT_COLUMNS (GRANT_SERVER_URL + 1)
 
-/* The largest integer up to which JavaScript tells all of them apart */
-#define MAX_SAFE_INTEGER (INT64CONST(1) << 53)
-#define MAX_SAFE_DIGITS 15
-
 static TupleDesc result_descriptor(FunctionCallInfo fcinfo);
-static Datum id_as_jsonb(const VidTokenAppointment *appointment);
-static bool is_safe_number(const char *id);
 static char *in_words(TimestampTz expires_at, TimestampTz ends_at);
 
 /*
@@ -78,7 +71,8 @@ vidtoken_grant_datum(FunctionCallInfo fcinfo, const char *token,
 	values[GRANT_EXPIRES_IN] =
 		Int32GetDatum((int32) ((expires_at - issued_at) / USECS_PER_SEC));
 	values[GRANT_EXPIRES_AT] = TimestampTzGetDatum(expires_at);
-	values[GRANT_APPOINTMENT_ID] = id_as_jsonb(appointment);
+	values[GRANT_APPOINTMENT_ID] = vidtoken_id_result(appointment->appointment_id,
+													  appointment->id_is_number);
 	values[GRANT_APPOINTMENT_DURATION_MINUTES] =
 		Int32GetDatum((int32) ((schedule->duration + 30) / 60));
 	values[GRANT_TOKEN_VALID_UNTIL] =
@@ -133,51 +127,6 @@ result_descriptor(FunctionCallInfo fcinfo)
 				errmsg("library and SQL objects of extension \"vidtoken\" differ in version"),
 				errhint("ALTER EXTENSION vidtoken UPDATE, then reconnect."));
 	return descriptor;
-}
-
-/*
- * id_as_jsonb: a number for a numeric column as long as a JavaScript reader
- * gets it whole, else a string
- */
-static Datum
-id_as_jsonb(const VidTokenAppointment *appointment)
-{
-	char	   *id = appointment->appointment_id;
-	JsonbValue	value;
-
-	if (appointment->id_is_number && is_safe_number(id))
-	{
-		value.type = jbvNumeric;
-		value.val.numeric =
-			DatumGetNumeric(DirectFunctionCall3(numeric_in,
-												CStringGetDatum(id),
-												ObjectIdGetDatum(InvalidOid),
-												Int32GetDatum(-1)));
-	}
-	else
-	{
-		value.type = jbvString;
-		value.val.string.val = id;
-		value.val.string.len = strlen(id);
-	}
-	return JsonbPGetDatum(JsonbValueToJsonb(&value));
-}
-
-static bool
-is_safe_number(const char *id)
-{
-	const char *p = id[0] == '-' ? id + 1 : id;
-	int64		integer;
-
-	/* NaN and Infinity are no JSON numbers. */
-	if (p[strspn(p, "0123456789.")] != '\0')
-		return false;
-	if (strlen(p) <= MAX_SAFE_DIGITS)
-		return true;
-	if (strchr(p, '.') != NULL || strlen(p) > 18)
-		return false;
-	integer = strtoll(p, NULL, 10);
-	return integer <= MAX_SAFE_INTEGER;
 }
 
 /*

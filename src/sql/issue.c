@@ -22,6 +22,7 @@
 #include "sql/argument.h"
 #include "sql/grant.h"
 #include "storage/ledger.h"
+#include "storage/notice.h"
 #include "storage/session.h"
 #include "utils/timestamp.h"
 
@@ -44,6 +45,8 @@ static void require_entering(const VidTokenSchedule *schedule,
 							 TimestampTz now);
 static bool names_are_outdated(const VidTokenAppointment *appointment,
 							   const VidTokenSession *session);
+static void tell_issued(const VidTokenSessionEntry *entry,
+						const VidTokenSession *session);
 static void make_names(const VidTokenAppointment *appointment, int generation,
 					   VidTokenSession *session);
 static char *make_jti(const VidTokenProvider *provider,
@@ -121,6 +124,7 @@ grant(FunctionCallInfo fcinfo, bool refresh)
 	claims.metadata = appointment.metadata;
 	claims.room.name = session.room_name;
 	claims.expires_at = unix_seconds(session.expires_at);
+	tell_issued(&entry, &session);
 
 	return vidtoken_grant_datum(fcinfo, sign(provider, &claims), provider,
 								&appointment, &schedule, &life, &session);
@@ -249,6 +253,21 @@ names_are_outdated(const VidTokenAppointment *appointment,
 		return true;
 	return appointment->room_name == NULL &&
 		session->generation != session->room_generation;
+}
+
+static void
+tell_issued(const VidTokenSessionEntry *entry, const VidTokenSession *session)
+{
+	VidTokenNotice notice = {.event = entry->refresh ? "refresh" : "issue"};
+
+	notice.at = entry->life->issued_at;
+	notice.expires_at = session->expires_at;
+	notice.provider = entry->provider;
+	notice.appointment_id = entry->appointment->appointment_id;
+	notice.user_id = entry->appointment->user_id;
+	notice.room_name = session->room_name;
+	notice.user_identity = session->user_identity;
+	vidtoken_notice(&notice);
 }
 
 /*

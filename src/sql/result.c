@@ -15,7 +15,14 @@
 #include "sql/result.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/numeric.h"
 #include "utils/timestamp.h"
+
+/* The largest integer up to which JavaScript tells all of them apart */
+#define MAX_SAFE_INTEGER (INT64CONST(1) << 53)
+#define MAX_SAFE_DIGITS 15
+
+static bool is_safe_number(const char *id);
 
 /*
  * vidtoken_interval_result: an interval of hours, minutes and seconds, since
@@ -39,4 +46,48 @@ vidtoken_jsonb_result(StringInfo json)
 	return DirectFunctionCall1(jsonb_in,
 							   CStringGetDatum(vidtoken_from_utf8(json->data,
 																  json->len)));
+}
+
+/*
+ * vidtoken_id_result: an id as jsonb, a number for a numeric column as long as
+ * a JavaScript reader gets it whole, else a string
+ */
+Datum
+vidtoken_id_result(char *id, bool is_number)
+{
+	JsonbValue	value;
+
+	if (is_number && is_safe_number(id))
+	{
+		value.type = jbvNumeric;
+		value.val.numeric =
+			DatumGetNumeric(DirectFunctionCall3(numeric_in,
+												CStringGetDatum(id),
+												ObjectIdGetDatum(InvalidOid),
+												Int32GetDatum(-1)));
+	}
+	else
+	{
+		value.type = jbvString;
+		value.val.string.val = id;
+		value.val.string.len = strlen(id);
+	}
+	return JsonbPGetDatum(JsonbValueToJsonb(&value));
+}
+
+static bool
+is_safe_number(const char *id)
+{
+	const char *p = id[0] == '-' ? id + 1 : id;
+	int64		integer;
+
+	/* NaN and Infinity are no JSON numbers. */
+	if (p[strspn(p, "0123456789.")] != '\0')
+		return false;
+	if (strlen(p) <= MAX_SAFE_DIGITS)
+		return true;
+	if (strchr(p, '.') != NULL || strlen(p) > 18)
+		return false;
+	integer = strtoll(p, NULL, 10);
+	return integer <= MAX_SAFE_INTEGER;
 }

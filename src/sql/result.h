@@ -15,5 +15,6 @@
 
 extern Datum vidtoken_interval_result(int64 seconds);
 extern Datum vidtoken_jsonb_result(StringInfo json);
+extern Datum vidtoken_id_result(char *id, bool is_number);
 
 #endif							/* VIDTOKEN_RESULT_H */

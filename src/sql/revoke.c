@@ -21,6 +21,7 @@
 #include "sql/argument.h"
 #include "storage/bar.h"
 #include "storage/ledger.h"
+#include "storage/notice.h"
 #include "storage/prune.h"
 #include "storage/room.h"
 #include "storage/source_entry.h"
@@ -35,6 +36,8 @@ PG_FUNCTION_INFO_V1(vidtoken_reinstate_all);
 PG_FUNCTION_INFO_V1(vidtoken_reset_room);
 PG_FUNCTION_INFO_V1(vidtoken_prune);
 
+static void tell_revoked(const VidTokenOccasion *occasion,
+						 const char *user_id, TimestampTz now);
 static bool is_over(const char *appointment_id, TimestampTz cutoff);
 static TimestampTz prune_cutoff(const Interval *older_than);
 
@@ -46,13 +49,18 @@ vidtoken_revoke(PG_FUNCTION_ARGS)
 {
 	char	   *appointment_id = vidtoken_appointment_argument(fcinfo);
 	char	   *user_id = vidtoken_user_argument(fcinfo);
+	TimestampTz now = vidtoken_now();
 	VidTokenOccasion occasion;
+	char	   *key;
 
 	vidtoken_ledger_require();
 	vidtoken_occasion_key(appointment_id, &occasion);
 	(void) vidtoken_occasion_glimpse(appointment_id, &occasion);
-	PG_RETURN_BOOL(vidtoken_bar_participant(&occasion, vidtoken_user_key(user_id),
-											vidtoken_now()));
+	key = vidtoken_user_key(user_id);
+	if (!vidtoken_bar_participant(&occasion, key, now))
+		PG_RETURN_BOOL(false);
+	tell_revoked(&occasion, key, now);
+	PG_RETURN_BOOL(true);
 }
 
 /*
@@ -62,12 +70,17 @@ Datum
 vidtoken_revoke_all(PG_FUNCTION_ARGS)
 {
 	char	   *appointment_id = vidtoken_appointment_argument(fcinfo);
+	TimestampTz now = vidtoken_now();
 	VidTokenOccasion occasion;
+	int			ended;
 
 	vidtoken_ledger_require();
 	vidtoken_occasion_key(appointment_id, &occasion);
 	(void) vidtoken_occasion_glimpse(appointment_id, &occasion);
-	PG_RETURN_INT32(vidtoken_bar_appointment(&occasion, vidtoken_now()));
+	ended = vidtoken_bar_appointment(&occasion, now);
+	if (ended >= 0)
+		tell_revoked(&occasion, NULL, now);
+	PG_RETURN_INT32(Max(ended, 0));
 }
 
 /*
@@ -151,7 +164,23 @@ vidtoken_prune(PG_FUNCTION_ARGS)
 		if (is_over(lfirst(cell), cutoff))
 			forgotten += vidtoken_prune_appointment(lfirst(cell), cutoff);
 	}
-	PG_RETURN_INT64(forgotten + vidtoken_prune_rooms());
+	forgotten += vidtoken_prune_rooms();
+	PG_RETURN_INT64(forgotten + vidtoken_prune_calls(cutoff));
+}
+
+/*
+ * tell_revoked: a back end that listens may remove who is in the room; without
+ * a user it is everyone
+ */
+static void
+tell_revoked(const VidTokenOccasion *occasion, const char *user_id,
+			 TimestampTz now)
+{
+	VidTokenNotice notice = {.event = "revoke",.at = now};
+
+	notice.appointment_id = occasion->appointment_id;
+	notice.user_id = user_id;
+	vidtoken_notice(&notice);
 }
 
 /*

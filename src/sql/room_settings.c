@@ -19,14 +19,12 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "policy/keyring.h"
 #include "policy/policy.h"
-#include "policy/room_name.h"
 #include "policy/settings.h"
 #include "sql/argument.h"
+#include "sql/current_room.h"
 #include "sql/result.h"
 #include "storage/appointment.h"
-#include "storage/room.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -50,8 +48,6 @@ typedef enum RoomColumn
 
 static void require_room(const VidTokenOccasion *occasion,
 						 const VidTokenSchedule *schedule, bool barred);
-static const char *current_name(const VidTokenOccasion *occasion,
-								int generation);
 static void fill_request(const VidTokenProvider *provider, VidTokenRoom *room,
 						 Datum *values, bool *nulls);
 static Datum text_array(const List *strings);
@@ -75,8 +71,7 @@ vidtoken_room_settings(PG_FUNCTION_ARGS)
 	VidTokenOccasion occasion;
 	VidTokenSchedule schedule;
 	VidTokenRoom room;
-	int			generation = 0;
-	bool		barred = false;
+	bool		barred;
 
 	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE ||
 		descriptor->natts != ROOM_COLUMNS)
@@ -86,11 +81,9 @@ vidtoken_room_settings(PG_FUNCTION_ARGS)
 	if (!occasion.visible)
 		vidtoken_refuse(VIDTOKEN_NOT_FOUND);
 	vidtoken_policy_span(occasion.starts_at, occasion.ends_at, &schedule);
-	if (vidtoken_record_sessions != VIDTOKEN_RECORD_OFF)
-		generation = vidtoken_room_read(occasion.appointment_id, &barred);
+	room.name = vidtoken_current_room(&occasion, &barred);
 	require_room(&occasion, &schedule, barred);
 
-	room.name = current_name(&occasion, generation);
 	room.max_participants = occasion.max_participants;
 	vidtoken_policy_room(&schedule, &room);
 	vidtoken_provider_check_room_name(provider, room.name);
@@ -135,20 +128,6 @@ require_room(const VidTokenOccasion *occasion,
 		reason = VIDTOKEN_REVOKED;
 	if (reason != VIDTOKEN_OK)
 		vidtoken_refuse_at(reason, schedule, now);
-}
-
-/*
- * current_name: the source's, or that of the room's generation
- */
-static const char *
-current_name(const VidTokenOccasion *occasion, int generation)
-{
-	const char *name = vidtoken_occasion_room_name(occasion);
-
-	if (name != NULL)
-		return name;
-	vidtoken_keyring_refresh();
-	return vidtoken_room_name(occasion->appointment_id, generation);
 }
 
 /*

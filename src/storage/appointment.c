@@ -300,6 +300,7 @@ read_occasion(VidTokenSourceEntry *entry, const OccasionStep *step)
 						   step->appointment_id, &value))
 		vidtoken_refuse(VIDTOKEN_NOT_FOUND);
 
+	step->occasion->id_is_number = entry->source.appointment_id.is_number;
 	SPI_connect();
 	vidtoken_plan_execute(&entry->occasion, &value, NULL,
 						  InvalidSnapshot, step->read_only, 0);

@@ -33,6 +33,7 @@ typedef struct VidTokenAppointment
 typedef struct VidTokenOccasion
 {
 	char	   *appointment_id; /* canonical, also when nothing is visible */
+	bool		id_is_number;	/* is the column of a numeric type? */
 	bool		visible;
 	/* of its rows together, when visible */
 	TimestampTz starts_at;		/* the earliest */

@@ -144,14 +144,14 @@ vidtoken_unbar_participant(const char *appointment_id, const char *user_id)
 
 /*
  * vidtoken_bar_appointment: bar everyone; returns the number of sessions that
- * this ended
+ * this ended, -1 when it was barred before
  */
 int
 vidtoken_bar_appointment(const VidTokenOccasion *occasion, TimestampTz now)
 {
 	Datum		values[3];
 	char		nulls[3] = {' ', ' ', occasion->visible ? ' ' : 'n'};
-	int			ended = 0;
+	int			ended = -1;
 
 	values[0] = CStringGetTextDatum(occasion->appointment_id);
 	values[1] = TimestampTzGetDatum(now);

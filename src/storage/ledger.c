@@ -29,40 +29,17 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
-#include "catalog/dependency.h"
-#include "catalog/indexing.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_extension.h"
-#include "commands/extension.h"
 #include "compat.h"
 #include "miscadmin.h"
 #include "policy/settings.h"
 #include "storage/ledger.h"
-#include "storage/lmgr.h"
+#include "storage/ledger_tables.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 
-/*
- * The tables, once found.  Kept by OID alone: a schema can be renamed, and its
- * old name taken by someone else.
- */
-static Oid	ledger_session = InvalidOid;
-static Oid	ledger_room = InvalidOid;
-
-static Oid	lock_ledger(bool read_only);
-static Oid	owner_of(Oid relation);
-static void find_ledger(void);
-static bool is_member(Oid relation, Oid extension);
-static Oid	extension_schema(Oid *extension);
 static void prepare(VidTokenStatement *statement);
 static void set_local(const char *name, const char *value);
 
@@ -119,7 +96,7 @@ uint64
 vidtoken_ledger_execute(VidTokenStatement *statement, Datum *values,
 						const char *nulls)
 {
-	Oid			owner = lock_ledger(statement->read_only);
+	Oid			owner = vidtoken_ledger_lock(statement);
 	Oid			caller;
 	int			security_context;
 	int			nest_level;
@@ -170,16 +147,6 @@ vidtoken_ledger_suppressed(void)
 }
 
 /*
- * vidtoken_ledger_room: OID of the table vidtoken_room, after a statement has
- * been executed
- */
-Oid
-vidtoken_ledger_room(void)
-{
-	return ledger_room;
-}
-
-/*
  * vidtoken_ledger_value: column of the first row, 1 being the first
  */
 Datum
@@ -204,143 +171,35 @@ vidtoken_ledger_text(int row, int column)
 }
 
 /*
- * lock_ledger: in the modes that the statements take, and take in what other
- * sessions did; returns the owner
- *
- * Whoever waits for a lock may get it on a table that was dropped meanwhile,
- * or that has another owner: only then does it show, and a dropped ledger is
- * looked for again.
- *
- * Once a plan has been found valid nothing may make it invalid: the core would
- * analyze its text again as the owner, and a schema's name in it may belong to
- * somebody else by then.
- */
-static Oid
-lock_ledger(bool read_only)
-{
-	for (;;)
-	{
-		Oid			owner;
-
-		if (!OidIsValid(ledger_session))
-			find_ledger();
-		LockRelationOid(ledger_session, AccessShareLock);
-		LockRelationOid(ledger_room, AccessShareLock);
-		if (!read_only)
-		{
-			LockRelationOid(ledger_session, RowExclusiveLock);
-			LockRelationOid(ledger_room, RowExclusiveLock);
-		}
-		AcceptInvalidationMessages();
-
-		owner = owner_of(ledger_session);
-		if (OidIsValid(owner) && OidIsValid(owner_of(ledger_room)))
-			return owner;
-		ledger_session = InvalidOid;
-	}
-}
-
-/*
- * owner_of: InvalidOid for a relation that is not there any more
- */
-static Oid
-owner_of(Oid relation)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Oid			owner = InvalidOid;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-		ReleaseSysCache(tuple);
-	}
-	return owner;
-}
-
-/*
- * find_ledger: in the schema of the extension, which does not move
- */
-static void
-find_ledger(void)
-{
-	Oid			extension;
-	Oid			schema = extension_schema(&extension);
-
-	ledger_session = get_relname_relid("vidtoken_session", schema);
-	ledger_room = get_relname_relid("vidtoken_room", schema);
-	if (!is_member(ledger_session, extension) ||
-		!is_member(ledger_room, extension))
-	{
-		ledger_session = InvalidOid;
-		ereport(ERROR,
-				errcode(ERRCODE_UNDEFINED_TABLE),
-				errmsg("a table of extension \"vidtoken\" is not in the extension's schema"),
-				errhint("vidtoken_session and vidtoken_room belong there: move them back."));
-	}
-}
-
-/*
- * is_member: a table that somebody else put into the schema is none of ours
- */
-static bool
-is_member(Oid relation, Oid extension)
-{
-	return OidIsValid(relation) &&
-		getExtensionOfObject(RelationRelationId, relation) == extension;
-}
-
-/*
- * extension_schema: read from the catalog as it is now, whatever snapshot the
- * transaction has
- */
-static Oid
-extension_schema(Oid *extension)
-{
-	Relation	catalog = table_open(ExtensionRelationId, AccessShareLock);
-	Oid			schema = InvalidOid;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
-				F_NAMEEQ, CStringGetDatum("vidtoken"));
-	scan = systable_beginscan(catalog, ExtensionNameIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		*extension = ((Form_pg_extension) GETSTRUCT(tuple))->oid;
-		schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-
-	if (!OidIsValid(schema))
-		ereport(ERROR,
-				errcode(ERRCODE_UNDEFINED_OBJECT),
-				errmsg("extension \"vidtoken\" is not installed in this database"),
-				errhint("CREATE EXTENSION vidtoken."));
-	return schema;
-}
-
-/*
  * prepare: as the owner, with the path pinned
  *
  * Tables may be empty when the plan is made, and it is kept while they grow:
  * what is looked up by a key never reads the whole table.
+ *
+ * The schema can be renamed, and its old name be taken, until the names in the
+ * text have been looked up.  What they stand for is judged before anything is
+ * planned: planning evaluates expressions of a table's author.
  */
 static void
 prepare(VidTokenStatement *statement)
 {
-	Oid			schema = get_rel_namespace(ledger_session);
 	int			nest_level = NewGUCNestLevel();
 
 	if (!statement->scans)
 		set_local("enable_seqscan", "off");
-	vidtoken_plan_prepare(&statement->plan,
-						  psprintf(statement->query,
-								   quote_identifier(get_namespace_name(schema))),
-						  statement->nargs, statement->types);
-	vidtoken_plan_build(&statement->plan);
+	do
+	{
+		Oid			schema = vidtoken_ledger_schema();
+
+		vidtoken_plan_prepare(&statement->plan,
+							  psprintf(statement->query,
+									   quote_identifier(get_namespace_name(schema))),
+							  statement->nargs, statement->types);
+		if (vidtoken_ledger_is_shadowed(&statement->plan))
+			vidtoken_plan_free(&statement->plan);
+		else if (vidtoken_plan_is_valid(&statement->plan))
+			vidtoken_plan_build(&statement->plan);
+	} while (!vidtoken_plan_is_valid(&statement->plan));
 	AtEOXact_GUC(true, nest_level);
 }
 

@@ -38,10 +38,25 @@ typedef enum VidTokenLedgerMode
 	VIDTOKEN_LEDGER_NONE
 } VidTokenLedgerMode;
 
+typedef enum VidTokenLedgerTable
+{
+	VIDTOKEN_TABLE_SESSION,
+	VIDTOKEN_TABLE_ROOM,
+	VIDTOKEN_TABLE_CALL,
+	VIDTOKEN_TABLE_PARTICIPANT,
+	VIDTOKEN_TABLE_EVENT,
+	VIDTOKEN_TABLE_QUALITY
+} VidTokenLedgerTable;
+
+#define VIDTOKEN_TABLE(table) ((uint32) 1 << (table))
+#define VIDTOKEN_TABLES_OF_SESSIONS \
+	(VIDTOKEN_TABLE(VIDTOKEN_TABLE_SESSION) | VIDTOKEN_TABLE(VIDTOKEN_TABLE_ROOM))
+
 /* A statement and its kept plan; one static variable each. */
 typedef struct VidTokenStatement
 {
 	const char *query;			/* %1$s stands for the ledger's schema */
+	uint32		tables;			/* that it names; 0: those of sessions */
 	bool		read_only;
 	bool		scans;			/* may read the whole table */
 	int			nargs;

@@ -50,15 +50,25 @@ static void release(VidTokenKeptPlan *kept);
 void
 vidtoken_plan_lock(const VidTokenPlan *plan)
 {
-	ListCell   *source;
 	ListCell   *relation;
 
 	if (!vidtoken_plan_is_valid(plan))
 		return;
-	foreach(source, SPI_plan_get_plan_sources(plan->kept->spi_plan))
-		foreach(relation, ((CachedPlanSource *) lfirst(source))->relationOids)
+	foreach(relation, vidtoken_plan_relations(plan))
 		LockRelationOid(lfirst_oid(relation), AccessShareLock);
 	AcceptInvalidationMessages();
+}
+
+/*
+ * vidtoken_plan_relations: OIDs of all that the plan reads or writes, owned by
+ * the plan
+ */
+List *
+vidtoken_plan_relations(const VidTokenPlan *plan)
+{
+	List	   *sources = SPI_plan_get_plan_sources(plan->kept->spi_plan);
+
+	return ((CachedPlanSource *) linitial(sources))->relationOids;
 }
 
 /*

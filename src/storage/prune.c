@@ -66,6 +66,25 @@ static VidTokenStatement prune_rooms = {
 	.scans = true,
 };
 
+/* What was heard of calls binds nobody, and goes by itself. */
+#define FORGET_HEARD(table, column, number) \
+	{ \
+		.query = "DELETE FROM %1$s." table " AS h" \
+		" WHERE h." column " OPERATOR(pg_catalog.<) $1", \
+		.tables = VIDTOKEN_TABLE(number), \
+		.scans = true, \
+		.nargs = 1, \
+		.types = {TIMESTAMPTZOID}, \
+	}
+
+static VidTokenStatement forget_heard[] = {
+	FORGET_HEARD("vidtoken_call", "reported_at", VIDTOKEN_TABLE_CALL),
+	FORGET_HEARD("vidtoken_participant", "reported_at",
+				 VIDTOKEN_TABLE_PARTICIPANT),
+	FORGET_HEARD("vidtoken_event", "received_at", VIDTOKEN_TABLE_EVENT),
+	FORGET_HEARD("vidtoken_quality", "reported_at", VIDTOKEN_TABLE_QUALITY),
+};
+
 /*
  * vidtoken_prune_sessions: forget sessions whose hard stop is before "cutoff"
  */
@@ -133,6 +152,24 @@ vidtoken_prune_rooms(void)
 
 	SPI_connect();
 	forgotten = vidtoken_ledger_execute(&prune_rooms, NULL, NULL);
+	SPI_finish();
+	return forgotten;
+}
+
+/*
+ * vidtoken_prune_calls: forget what webhooks and clients reported before
+ * "cutoff"
+ */
+uint64
+vidtoken_prune_calls(TimestampTz cutoff)
+{
+	Datum		value = TimestampTzGetDatum(cutoff);
+	uint64		forgotten = 0;
+	size_t		i;
+
+	SPI_connect();
+	for (i = 0; i < lengthof(forget_heard); i++)
+		forgotten += vidtoken_ledger_execute(&forget_heard[i], &value, NULL);
 	SPI_finish();
 	return forgotten;
 }

@@ -19,5 +19,6 @@ extern List *vidtoken_prune_candidates(TimestampTz cutoff);
 extern uint64 vidtoken_prune_appointment(const char *appointment_id,
 										 TimestampTz cutoff);
 extern uint64 vidtoken_prune_rooms(void);
+extern uint64 vidtoken_prune_calls(TimestampTz cutoff);
 
 #endif							/* VIDTOKEN_PRUNE_H */

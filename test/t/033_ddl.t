@@ -648,6 +648,78 @@ meanwhile('the schema of the extension is renamed', statements(
     'ALTER SCHEMA vidtoken RENAME TO away',
     'ALTER SCHEMA away RENAME TO vidtoken'), ('3F000', '42P01'))
 
+# The extension's name goes to somebody else's schema, with tables of the same
+# names: what the ledger's owner runs stays the ledger's.  The functions that
+# are called here are found by another name.
+TYPES = rows(d, """
+SELECT c.relname::text, string_agg(format('%I %s', a.attname, format_type(
+           a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
+  FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+ WHERE c.oid IN ('vidtoken.vidtoken_session'::regclass,
+                 'vidtoken.vidtoken_room'::regclass) AND a.attnum > 0
+ GROUP BY c.relname""")
+mallory = clinic.create_role('mallory')
+rows(d, 'GRANT CREATE ON DATABASE %s TO %s' % (clinic.name, mallory))
+evil = clinic.connect(mallory)
+rows(evil, 'CREATE SCHEMA trap; CREATE TABLE trap.ran_as (who name); '
+     'GRANT ALL ON SCHEMA trap TO PUBLIC; '
+     'GRANT ALL ON trap.ran_as TO PUBLIC; '
+     'CREATE FUNCTION trap.trap() RETURNS text LANGUAGE plpgsql IMMUTABLE AS '
+     "$$ BEGIN RAISE LOG 'the trap runs as %', current_user; "
+     "RETURN 'trap'; END $$")
+for name, types in TYPES:
+    rows(evil, 'CREATE TABLE trap.%s (%s, extra text DEFAULT trap.trap(), '
+         'PRIMARY KEY (%s)); GRANT ALL ON trap.%s TO PUBLIC' % (
+             name, types, 'appointment_id, user_id'
+             if name == 'vidtoken_session' else 'appointment_id', name))
+rows(d, """
+CREATE FUNCTION api.issue(vidtoken.vidtoken_id, vidtoken.vidtoken_id)
+RETURNS vidtoken.vidtoken_grant AS '$libdir/vidtoken', 'vidtoken_issue'
+LANGUAGE C""")
+
+
+class Trapped(threading.Thread):
+    """Makes the statements on the ledger anew at each call."""
+
+    def __init__(self, number):
+        super().__init__(daemon=True)
+        self.connection = clinic.connect()
+        self.user, self.calls = USERS[number], collections.Counter()
+        self.start()
+
+    def run(self):
+        while not over.is_set():
+            self.calls[refusal(
+                self.connection, 'SELECT room_name FROM api.issue(%s, %s)',
+                (APPOINTMENTS[0], self.user)).sqlstate] += 1
+
+
+over.clear()
+trapped = [Trapped(number) for number in range(4)]
+rounds, end = 0, time.monotonic() + 2 * SECONDS
+while time.monotonic() < end:
+    rows(d, 'BEGIN; ALTER SCHEMA vidtoken RENAME TO away; '
+         'ALTER SCHEMA trap RENAME TO vidtoken; COMMIT')
+    time.sleep(0.002)
+    rows(d, 'BEGIN; ALTER SCHEMA vidtoken RENAME TO trap; '
+         'ALTER SCHEMA away RENAME TO vidtoken; COMMIT')
+    time.sleep(0.002)
+    rounds += 1
+over.set()
+for one in trapped:
+    one.join(30)
+counts = sum((one.calls for one in trapped), collections.Counter())
+diag('the name of the ledger\'s schema goes to another, %d times: %s'
+     % (rounds, dict(counts)))
+equal(re.findall(r'the trap runs as (.*)', server_log().decode(
+    'utf-8', 'replace')), [], 'nothing of another schema runs')
+equal((value(d, 'SELECT count(*) FROM trap.vidtoken_session'), sorted(
+    set(counts) - {'', '42P01'})), (0, []), 'nor is anything written there')
+ok(counts[''] > 0, 'and calls have gone on')
+evil.close()
+rows(d, 'DROP SCHEMA trap CASCADE; DROP FUNCTION api.issue')
+rows(d, 'REVOKE CREATE ON DATABASE %s FROM %s' % (clinic.name, mallory))
+
 #
 # The ledger
 #

@@ -1,0 +1,158 @@
+/*-------------------------------------------------------------------------
+ *
+ * call_state.c
+ *	  the state of a call, from what was reported of it
+ *
+ * Copyright (c) 2026, the vidtoken authors
+ *
+ * src/storage/call_state.c
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "policy/settings.h"
+#include "storage/call_state.h"
+#include "storage/ledger.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/*
+ * $1 provider, $2 room name, $3 from when on silence means the end, $4 now,
+ * $5 the oldest report of quality to be shown
+ */
+#define OF_ROOM(alias) \
+	" WHERE " alias ".provider OPERATOR(pg_catalog.=) $1" \
+	" AND " alias ".room_name OPERATOR(pg_catalog.=) $2"
+
+/* The run that began last, as far as rooms and participants tell */
+#define RUN \
+	"SELECT h.room_sid, pg_catalog.min(h.started_at) AS started_at," \
+	" pg_catalog.min(h.ended_at) AS ended_at," \
+	" pg_catalog.max(h.reported_at) AS reported_at" \
+	" FROM (SELECT c.room_sid, c.started_at, c.ended_at, c.reported_at," \
+	" COALESCE(c.started_at, c.ended_at) AS seen_at" \
+	" FROM %1$s.vidtoken_call AS c" OF_ROOM("c") \
+	" UNION ALL SELECT p.room_sid, p.room_started_at, NULL, p.reported_at," \
+	" COALESCE(p.room_started_at, p.joined_at, p.left_at)" \
+	" FROM %1$s.vidtoken_participant AS p" OF_ROOM("p") ") AS h" \
+	" GROUP BY h.room_sid" \
+	" ORDER BY pg_catalog.min(h.seen_at) DESC, h.room_sid DESC LIMIT 1"
+
+/* Ended, or long over and nothing heard since */
+#define STATE \
+	"SELECT r.*, r.ended_at IS NOT NULL OR" \
+	" ($4 OPERATOR(pg_catalog.>=) $3" \
+	" AND r.reported_at OPERATOR(pg_catalog.<) $3) AS completed" \
+	" FROM run AS r"
+
+/*
+ * One row a stay.  Who connects again replaces the stay before, whose end may
+ * not have been reported: only the last one can be going on.
+ */
+#define STAY \
+	"SELECT p.user_identity, p.joined_at, p.left_at, s.ended_at," \
+	" NOT s.completed AND p.left_at IS NULL AS is_open," \
+	" COALESCE(p.joined_at OPERATOR(pg_catalog.=)" \
+	" pg_catalog.max(p.joined_at) OVER (PARTITION BY p.user_identity)," \
+	" true) AS is_last" \
+	" FROM state AS s JOIN %1$s.vidtoken_participant AS p" \
+	" ON p.provider OPERATOR(pg_catalog.=) $1" \
+	" AND p.room_name OPERATOR(pg_catalog.=) $2" \
+	" AND p.room_sid OPERATOR(pg_catalog.=) s.room_sid"
+
+#define PERSON \
+	"SELECT t.user_identity, pg_catalog.min(t.joined_at) AS joined_at," \
+	" pg_catalog.bool_or(t.is_open AND t.is_last) AS present," \
+	" pg_catalog.max(CASE WHEN t.left_at IS NOT NULL" \
+	" THEN GREATEST(t.left_at, t.joined_at)" \
+	" WHEN t.is_last THEN t.ended_at END) AS left_at" \
+	" FROM stay AS t GROUP BY t.user_identity"
+
+#define RATED \
+	"SELECT x.user_identity, x.joined_at, x.present," \
+	" CASE WHEN NOT x.present THEN x.left_at END AS left_at," \
+	" q.quality, q.metrics FROM person AS x" \
+	" LEFT JOIN %1$s.vidtoken_quality AS q ON x.present" \
+	" AND q.provider OPERATOR(pg_catalog.=) $1" \
+	" AND q.room_name OPERATOR(pg_catalog.=) $2" \
+	" AND q.user_identity OPERATOR(pg_catalog.=) x.user_identity" \
+	" AND q.reported_at OPERATOR(pg_catalog.>=) $5"
+
+#define PARTICIPANTS \
+	"SELECT pg_catalog.count(*) FILTER (WHERE y.present) AS present," \
+	" pg_catalog.min(y.quality) AS quality," \
+	" COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(" \
+	"'identity', y.user_identity, 'joined_at', y.joined_at," \
+	" 'left_at', y.left_at, 'quality', y.quality, 'metrics', y.metrics)" \
+	" ORDER BY y.joined_at, y.user_identity), '[]'::pg_catalog.jsonb) AS list" \
+	" FROM rated AS y"
+
+static VidTokenStatement read_state = {
+	.query = "WITH run AS (" RUN "), state AS (" STATE "), stay AS (" STAY "),"
+	" person AS (" PERSON "), rated AS (" RATED ")"
+	" SELECT s.completed, s.started_at, s.ended_at, s.reported_at,"
+	" l.present, l.quality, l.list"
+	" FROM state AS s CROSS JOIN (" PARTICIPANTS ") AS l",
+	.tables = VIDTOKEN_TABLE(VIDTOKEN_TABLE_CALL) |
+	VIDTOKEN_TABLE(VIDTOKEN_TABLE_PARTICIPANT) |
+	VIDTOKEN_TABLE(VIDTOKEN_TABLE_QUALITY),
+	.read_only = true,
+	.nargs = 5,
+	.types = {TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	TIMESTAMPTZOID},
+};
+
+static TimestampTz fetch_time(int column);
+
+/*
+ * vidtoken_call_state_read: false when no webhook spoke of the room
+ *
+ * A room that nothing was heard of since "silent_since" is over from then on.
+ */
+bool
+vidtoken_call_state_read(const char *provider, const char *room_name,
+						 TimestampTz silent_since, TimestampTz now,
+						 VidTokenCallState *state)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Datum		values[5];
+	Datum		value;
+	bool		isnull;
+	bool		found;
+
+	values[0] = CStringGetTextDatum(provider);
+	values[1] = CStringGetTextDatum(room_name);
+	values[2] = TimestampTzGetDatum(silent_since);
+	values[3] = TimestampTzGetDatum(now);
+	values[4] = TimestampTzGetDatum(now - (int64) vidtoken_quality_stale_after *
+									USECS_PER_SEC);
+
+	SPI_connect();
+	found = vidtoken_ledger_execute(&read_state, values, NULL) > 0;
+	MemoryContextSwitchTo(caller);
+	if (found)
+	{
+		state->completed = DatumGetBool(vidtoken_ledger_value(1, &isnull));
+		state->started_at = fetch_time(2);
+		state->ended_at = fetch_time(3);
+		state->reported_at = fetch_time(4);
+		state->participant_count =
+			DatumGetInt64(vidtoken_ledger_value(5, &isnull));
+		value = vidtoken_ledger_value(6, &isnull);
+		state->quality = isnull ? -1 : DatumGetInt16(value);
+		state->participants =
+			DatumGetJsonbPCopy(vidtoken_ledger_value(7, &isnull));
+	}
+	SPI_finish();
+	return found;
+}
+
+static TimestampTz
+fetch_time(int column)
+{
+	bool		isnull;
+	Datum		value = vidtoken_ledger_value(column, &isnull);
+
+	return isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
+}
