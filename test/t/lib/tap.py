@@ -334,7 +334,7 @@ class Clinic:
                                  (self.name,)))
         rows(self.admin, 'DROP DATABASE IF EXISTS %s' % self.name)
         for role in self.roles:
-            rows(self.admin, 'DROP ROLE %s' % role)
+            rows(self.admin, 'DROP ROLE IF EXISTS %s' % role)
         self.admin.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
