@@ -71,7 +71,7 @@ SELECT p.appointment_id,
 `;
 
 export class Clinic {
-    #directory = mkdtempSync(join(tmpdir(), 'vidtoken.'));
+    directory = mkdtempSync(join(tmpdir(), 'vidtoken.'));
     #backends = [];
 
     /* ids says the type of keys; settings are vidtoken's, without prefix. */
@@ -183,8 +183,8 @@ export class Clinic {
     }
 
     /*
-     * Sets the server's clock for all sessions of all databases, and returns
-     * when the sessions of this one have heard of it.
+     * Sets the server's clock for all sessions, and returns when they have
+     * heard of it: that of this clinic, and the one of a back end's pool.
      */
     async setClock(time, backend) {
         const wanted = new Date(time).toISOString();
@@ -193,11 +193,19 @@ export class Clinic {
         await this.sql('SELECT pg_reload_conf()');
         await until(async () => (await this.value(
             'SELECT vidtoken.vidtoken_clock()')).toISOString() === wanted);
-        if (backend) await backend.hasClock(wanted);
+        if (backend) await until(async () =>
+            await backend.clock() === wanted);
+    }
+
+    /* An appointment of nobody else's, to ask the time. */
+    async probe() {
+        await this.user(900, 'Nobody', 'nobody@example.com');
+        await this.appointment(900, { users: { 900: null } });
+        return { id: 900, login: await this.login(900, '1 day') };
     }
 
     async backend(env = {}) {
-        const backend = new Backend(this, join(this.#directory,
+        const backend = new Backend(this, join(this.directory,
             String(this.#backends.length)));
 
         this.#backends.push(backend);
@@ -208,7 +216,7 @@ export class Clinic {
     async drop() {
         for (const backend of this.#backends) await backend.stop();
         await this.admin.end();
-        rmSync(this.#directory, { recursive: true });
+        rmSync(this.directory, { recursive: true });
         const last = await this.connect({ database: 'postgres' });
         await last.query(`DROP DATABASE ${this.name} WITH (FORCE)`);
         await last.query(`DROP ROLE ${this.role}`);
@@ -222,6 +230,7 @@ export class Backend {
     #directory;
     #env;
     #child;
+    #probe;
     output = '';
 
     constructor(clinic, directory) {
@@ -285,13 +294,13 @@ export class Backend {
             body: answer };
     }
 
-    /* With a pool of one, what one request has heard of all will have. */
-    async hasClock(wanted) {
-        await until(async () => {
-            const { now } = await this.#clinic.clockOf(this);
+    /* The time as a session of the pool has it; there is one to ask. */
+    async clock() {
+        this.#probe ??= await this.#clinic.probe();
+        const { body } = await this.ask('GET',
+            `/api/appointments/${this.#probe.id}/`, this.#probe.login);
 
-            return now === wanted;
-        });
+        return body.now;
     }
 }
 
