@@ -5,6 +5,7 @@
 # make installcheck  runs test/sql against a running server
 # make demo        shows the main job on a throw-away server
 # make test        runs every suite on a throw-away server
+# make test-e2e    runs the back end, the client and the page in a browser
 # make indent      formats the C files as PostgreSQL does
 
 MODULE_big = vidtoken
@@ -73,8 +74,8 @@ REGRESS_OPTS = --inputdir=$(srcdir)/test
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
-# demo and test come to install what is missing, PGXS included.
-ifneq ($(filter demo test,$(MAKECMDGOALS)),)
+# demo and the tests come to install what is missing, PGXS included.
+ifneq ($(filter demo test test-e2e,$(MAKECMDGOALS)),)
 -include $(PGXS)
 else
 include $(or $(PGXS),$(error $(PG_CONFIG) does not work: install postgresql-server-dev-NN or set PG_CONFIG))
@@ -85,13 +86,16 @@ $(if $(REGRESS),,$(error test/sql holds no test))
 # PGXS tracks no header dependencies.
 $(OBJS): $(wildcard src/*.h src/*/*.h)
 
-.PHONY: demo test indent
+.PHONY: demo test test-e2e indent
 
 demo:
 	@PG_CONFIG='$(PG_CONFIG)' examples/demo/run
 
 test:
 	@PG_CONFIG='$(PG_CONFIG)' test/run
+
+test-e2e:
+	@PG_CONFIG='$(PG_CONFIG)' test/e2e/run
 
 # pg_bsd_indent (Debian's pg-bsd-indent) with the options of pgindent, which
 # also takes back the tabs before the star of a function's result.

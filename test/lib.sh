@@ -349,6 +349,22 @@ want_node_packages() {
     [ -z "$missing" ] || echo 'Not to be had for node:' $missing >&2
 }
 
+# What the tests of test/e2e need besides: Debian's chromium, and packages
+# that have a directory of their own. Without one of them they say "skipped".
+want_e2e_packages() {
+    local dir=$root/build/node-e2e missing
+    local node_packages=(playwright-core@1.64.1 typescript@5.9.3)
+
+    have chromium || { apt_update && apt_install chromium; } || true
+    NODE_PATH=$dir/node_modules:$NODE_PATH
+    missing=$(missing_for_node)
+    if [ -n "$missing" ] && have node && have npm; then
+        npm_install "$dir" $missing
+        missing=$(missing_for_node)
+    fi
+    [ -z "$missing" ] || echo 'Not to be had for node:' $missing >&2
+}
+
 # npm_install DIRECTORY PACKAGE...: npm takes away what is in DIRECTORY and
 # was not asked for again.
 npm_install() {

@@ -130,9 +130,10 @@ function start() {
         trouble = detail.error.reason ?? 'server';
         render();
     });
-    client.addEventListener('expired', () => {
-        if (client.error && !leaving)
-            leave({ status: client.error.status });
+    client.addEventListener('expired', ({ detail }) => {
+        // Nothing comes after the last of all tokens, or without a login.
+        if (client.error) leave({ status: client.error.status });
+        else if (!detail.grant.refresh_at) leave({ reason: 'ended' });
         say('Your access has ended.');
     });
     client.addEventListener('failed', ({ detail }) => {
@@ -463,7 +464,7 @@ function renderPeople() {
         add(names, 'b', name + (you ? ' (you)' : ''));
         add(names, 'small', role === 'host' ? 'Host' : 'Guest');
         if (isHere !== null)
-            add(item, 'span', isHere ? 'In the call' : 'Not in the call',
+            add(item, 'span', isHere ? 'In the call' : 'Not here',
                 'presence').toggleAttribute('data-here', isHere);
         return item;
     });

@@ -527,9 +527,12 @@ export class VidtokenClient extends EventTarget {
             const asked = () => ask().then(resolve, reject);
 
             navigator.locks.request(name, { signal }, async () => {
-                await asked();
+                const lease = await ask();
+
+                resolve(lease);
                 await new Promise(done => setTimeout(done, LOCK_KEPT));
-            }).catch(asked);
+            }).catch(error => error instanceof VidtokenError
+                ? reject(error) : asked());
         });
     }
 

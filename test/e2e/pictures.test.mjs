@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { Clinic } from './lib/clinic.mjs';
-import { MINUTE, Time, Visit, launch, openBrowser, skip }
+import { MINUTE, Time, launch, openBrowser, skip }
     from './lib/visit.mjs';
 import { portrait } from './lib/portrait.mjs';
 
@@ -48,8 +48,7 @@ for (const [suffix, options] of [['', {}], ['-phone', { phone: true }],
         await clinic.setClock(now, backend);
         const context = await openBrowser(browser, { now, ...options });
         const time = new Time(clinic, backend, context, now);
-        const jane = time.watch(
-            await Visit.open(context, backend, id, login));
+        const jane = await time.open(id, login);
         const fits = async () => assert.ok(await jane.page.evaluate(() =>
             document.documentElement.scrollWidth <= innerWidth),
         'nothing is cut off at the side');

@@ -30,8 +30,11 @@ export const missing = [
 ];
 export const skip = missing.length ? missing.join(', ') : false;
 
-/* film: what the camera sees, instead of chromium's test picture. */
-export async function launch({ film } = {}) {
+/*
+ * film is what the camera sees, instead of chromium's test picture; without
+ * names a flag to leave out.
+ */
+export async function launch({ film, without } = {}) {
     return await playwright.chromium.launch({
         executablePath: CHROMIUM,
         args: ['--no-sandbox', '--disable-gpu', '--disable-quic',
@@ -40,7 +43,8 @@ export async function launch({ film } = {}) {
             '--allow-loopback-in-peer-connection',
             '--use-fake-device-for-media-stream',
             '--use-fake-ui-for-media-stream',
-            ...film ? ['--use-file-for-fake-video-capture=' + film] : []],
+            ...film ? ['--use-file-for-fake-video-capture=' + film] : [],
+        ].filter(flag => flag !== without),
     });
 }
 
@@ -49,12 +53,13 @@ export async function launch({ film } = {}) {
  * without it the clocks of this machine are used.
  */
 export async function openBrowser(browser, { now, dateIsWrongBy = 0,
-    phone = false, scheme = 'light' } = {}) {
+    phone = false, scheme = 'light',
+    permissions = ['camera', 'microphone'] } = {}) {
     const context = await browser.newContext({
         locale: 'en-GB',
         timezoneId: 'UTC',
         colorScheme: scheme,
-        permissions: ['camera', 'microphone'],
+        permissions,
         viewport: phone ? { width: 360, height: 780 }
             : { width: 1280, height: 832 },
         deviceScaleFactor: phone ? 2 : 1,
@@ -100,6 +105,8 @@ export class Visit {
             if (/Content Security Policy/.test(message.text()))
                 this.errors.push(message.text());
         });
+        page.on('request', request => this.#begin(request));
+        page.on('requestfailed', request => this.#pending.delete(request));
         page.on('response', response => this.#note(response));
     }
 
@@ -110,14 +117,31 @@ export class Visit {
         return visit;
     }
 
-    async #note(response) {
+    #pending = new Map();
+
+    #begin(request) {
         const [, kind] = /\/(video-token|video-token-refresh)\/[^/]+\/$/
-            .exec(response.url()) ?? [];
+            .exec(request.url()) ?? [];
+
+        if (kind) this.#pending.set(request, kind);
+    }
+
+    async #note(response) {
+        const kind = this.#pending.get(response.request());
 
         if (!kind) return;
         this.requests.push({ kind, status: response.status() });
         if (response.status() === 200)
             this.tokens.push(await response.json());
+        this.#pending.delete(response.request());
+    }
+
+    /* Until it waits for no answer about a token. */
+    async quiet() {
+        await this.page.evaluate(() => 0);
+        await sleep(30);
+        await until(() => this.#pending.size === 0);
+        await this.page.evaluate(() => 0);
     }
 
     get refreshes() {
@@ -179,15 +203,25 @@ export class Visit {
     }
 }
 
-/* The server, the browsers and their clocks, moved together. */
+/* The server, the pages and their clocks, moved together. */
 export class Time {
+    visits = [];
+
     constructor(clinic, backend, context, now) {
         Object.assign(this, { clinic, backend, context, now });
     }
 
+    async open(id, login) {
+        const visit = await Visit.open(this.context, this.backend, id, login);
+
+        this.visits.push(visit);
+        return visit;
+    }
+
     /*
      * Moves on in steps. The server is first, so that nothing is asked of it
-     * before its time; then the pages, and what they asked is answered.
+     * before its time; then the pages, each of whose timers runs once at
+     * most, as in a tab that is throttled.
      */
     async pass(length, step = MINUTE) {
         for (let left = length; left > 0; left -= step) {
@@ -196,31 +230,11 @@ export class Time {
             this.now += part;
             await this.clinic.setClock(this.now, this.backend);
             await this.context.clock.fastForward(part);
-            await this.quiet();
+            for (const visit of this.visits) await visit.quiet();
         }
     }
 
     async passTo(minute, start, step) {
         await this.pass(start + minute * MINUTE - this.now, step);
-    }
-
-    /* Until no page waits for an answer about a token. */
-    async quiet() {
-        for (const page of this.context.pages())
-            await page.evaluate(() => 0);
-        await sleep(30);
-        await until(() => this.busy.size === 0);
-    }
-
-    busy = new Set();
-
-    watch(visit) {
-        visit.page.on('request', request => {
-            if (request.url().includes('/video-token'))
-                this.busy.add(request);
-        });
-        for (const end of ['requestfinished', 'requestfailed'])
-            visit.page.on(end, request => this.busy.delete(request));
-        return visit;
     }
 }
