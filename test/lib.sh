@@ -438,12 +438,14 @@ want_node_packages() {
     [ -z "$missing" ] || echo 'Not to be had for node:' $missing >&2
 }
 
-# want_chromium: the tests in a browser say "skipped" where it is not.
+# want_chromium: what drives a browser comes with it; the tests in a browser
+# say "skipped" where one of them is not.
 want_chromium() {
     have chromium || { apt_update && apt_install chromium; } || true
     VIDTOKEN_CHROMIUM=$(command -v chromium)
     export VIDTOKEN_CHROMIUM
-    node_packages+=(playwright-core@1.65.1 livekit-client@2.23.0)
+    node_packages+=(playwright-core@1.64.1 livekit-client@2.23.0
+        typescript@5.9.3)
     want_node_packages
 }
 
