@@ -305,6 +305,7 @@ install_missing() {
     if [[ " $* " = *" test "* ]]; then
         find_python
         want_clang
+        want_drivers
         want_node_packages
     fi
     return 0
@@ -313,6 +314,18 @@ install_missing() {
 # The tests that need clang or a package of node say "skipped" where it is not.
 want_clang() {
     have clang || { apt_update && apt_install clang; } || true
+}
+
+# The drivers of doc/drivers.md; that of Java is of no use without a JDK.
+want_drivers() {
+    local missing=()
+
+    "$PYTHON" -c 'import psycopg' >/dev/null 2>&1 ||
+        missing+=(python3-psycopg)
+    ! have javac || [ -e /usr/share/java/postgresql.jar ] ||
+        missing+=(libpostgresql-jdbc-java)
+    [ ${#missing[@]} = 0 ] || { apt_update && apt_install "${missing[@]}"; } ||
+        true
 }
 
 # The packages of npm that tests drive, the SDKs as they were when the tests'
