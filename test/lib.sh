@@ -363,6 +363,7 @@ install_missing() {
         find_python
         want_clang
         want_pgbouncer
+        want_drivers
         want_node_packages
     fi
     return 0
@@ -402,6 +403,18 @@ install_stopped() {
 remove_policy() {
     [ -z "$policy_made" ] || as_root rm -f "$policy_made"
     policy_made=
+}
+
+# The drivers of doc/drivers.md; that of Java is of no use without a JDK.
+want_drivers() {
+    local missing=()
+
+    "$PYTHON" -c 'import psycopg' >/dev/null 2>&1 ||
+        missing+=(python3-psycopg)
+    ! have javac || [ -e /usr/share/java/postgresql.jar ] ||
+        missing+=(libpostgresql-jdbc-java)
+    [ ${#missing[@]} = 0 ] || { apt_update && apt_install "${missing[@]}"; } ||
+        true
 }
 
 # The packages of npm that tests drive, the SDKs as they were when the tests'

@@ -159,13 +159,17 @@ test('the date is set while the call goes on', async () => {
     assert.deepEqual(client.types(), ['issued'], 'back: nothing happens');
     assert.ok(Math.abs(client.remaining - 70 * MINUTE) < 2 * SECOND);
 
-    machine.date += 180 * MINUTE;
-    await machine.pass(MINUTE);
-    assert.deepEqual(client.types(), ['issued', 'refreshed'],
-        'on: it might have been sleep, so the server is asked');
-    assert.ok(client.remaining > 85 * MINUTE);
+    // From 60 minutes late to 30 early, and on to two hours early.
+    for (const [change, refreshes] of [[90, 1], [90, 2]]) {
+        machine.date += change * MINUTE;
+        await machine.pass(MINUTE);
+        assert.deepEqual(client.types(),
+            ['issued', ...Array(refreshes).fill('refreshed')],
+            'on: it might have been sleep, so the server is asked');
+        assert.ok(client.remaining > 85 * MINUTE);
+    }
     await machine.pass(30 * MINUTE);
-    assert.equal(client.told.length, 2, 'once');
+    assert.equal(client.told.length, 3, 'once each');
 });
 
 for (const monotonicGoesOn of [false, true])
@@ -180,7 +184,7 @@ for (const monotonicGoesOn of [false, true])
         server.answers = ['nothing'];
         await machine.sleep(100 * MINUTE, { monotonicGoesOn });
         await machine.pass(0);
-        globalThis.dispatchEvent?.(new Event('pageshow'));
+        dispatchEvent(new Event('pageshow'));
         await machine.pass(MINUTE);
         assert.deepEqual(client.types(),
             ['issued', 'retrying', 'expired', 'refreshed']);
@@ -234,8 +238,9 @@ test('offline: backs off with jitter, and goes on with the token it has',
         assert.equal(token, null, 'getToken waits for one that is usable');
 
         server.answers = [];
-        globalThis.dispatchEvent?.(new Event('online'));
-        await machine.pass(40 * SECOND);
+        Math.random = () => 0.999;
+        dispatchEvent(new Event('online'));
+        await settle();
         assert.equal(token, client.grant.access_token);
         assert.notEqual(token, first);
         assert.equal(client.state, 'fresh');
@@ -455,6 +460,12 @@ test('close() ends everything', async () => {
     assert.deepEqual(client.types(), ['issued']);
     assert.equal(machine.timers, 0);
 
+    const quiet = join(server);
+    await quiet.start();
+    assert.equal(machine.timers, 1);
+    quiet.close();
+    assert.equal(machine.timers, 0, 'at once');
+
     const waiting = join(server);
     server.answers = ['nothing'];
     const started = rejection(waiting.start());
@@ -601,10 +612,10 @@ test('a call that comes after close() is hung up', async () => {
 
     await client.start();
     const connection = client.keepConnected(sdk.connect);
-    await Promise.resolve();
+    while (sdk.tokens.length === 0) await Promise.resolve();
     connection.close();
-    await machine.pass(MINUTE);
-    assert.equal(sdk.live, 0);
+    await settle();
+    assert.deepEqual([sdk.live, sdk.most], [0, 1]);
 
     const another = client.keepConnected(sdk.connect);
     await machine.pass(SECOND);

@@ -32,6 +32,11 @@ export class Machine {
                 { run, at: this.monotonic + delay });
             return this.#lastTimer;
         };
+        // node has no window to tell of the network.
+        const window = new EventTarget();
+
+        for (const method of ['addEventListener', 'dispatchEvent'])
+            globalThis[method] = window[method].bind(window);
         globalThis.clearTimeout = id => this.#timers.delete(id);
     }
 
