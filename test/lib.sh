@@ -364,13 +364,14 @@ install_missing() {
         want_clang
         want_pgbouncer
         want_drivers
+        want_nginx
         want_node_packages
     fi
     return 0
 }
 
-# The tests that need clang, pgbouncer or a package of node say "skipped" where
-# it is not.
+# The tests that need clang, pgbouncer, nginx or a package of node say "skipped"
+# where it is not.
 want_clang() {
     have clang || { apt_update && apt_install clang; } || true
 }
@@ -378,6 +379,11 @@ want_clang() {
 want_pgbouncer() {
     PATH=$PATH:/usr/sbin have pgbouncer ||
         { apt_update && install_stopped pgbouncer; } || true
+}
+
+want_nginx() {
+    PATH=$PATH:/usr/sbin have nginx ||
+        { apt_update && install_stopped nginx; } || true
 }
 
 # install_stopped PACKAGE: the program alone is wanted, not the service that
