@@ -1,5 +1,6 @@
 \unset ECHO
 \i test/setup.sql
+\i test/webhooks.sql
 
 -- Promise: nothing that a caller can create, and nothing that an administrator
 -- attaches to the ledger, changes what is issued or gains the rights of the
@@ -13,6 +14,10 @@ CREATE ROLE regress_vidtoken_ledger NOLOGIN;
 GRANT USAGE ON SCHEMA vidtoken TO regress_vidtoken_ledger;
 ALTER TABLE vidtoken.vidtoken_session OWNER TO regress_vidtoken_ledger;
 ALTER TABLE vidtoken.vidtoken_room OWNER TO regress_vidtoken_ledger;
+ALTER TABLE vidtoken.vidtoken_call OWNER TO regress_vidtoken_ledger;
+ALTER TABLE vidtoken.vidtoken_participant OWNER TO regress_vidtoken_ledger;
+ALTER TABLE vidtoken.vidtoken_event OWNER TO regress_vidtoken_ledger;
+ALTER TABLE vidtoken.vidtoken_quality OWNER TO regress_vidtoken_ledger;
 
 CREATE SCHEMA evil;
 GRANT USAGE ON SCHEMA vidtoken, clinic, evil TO regress_vidtoken_mallory;
@@ -92,10 +97,15 @@ CREATE AGGREGATE evil.min(timestamptz) (SFUNC = evil.max_step, STYPE = timestamp
 -- relations of the same names, where a search path would find them first
 CREATE TABLE evil.vidtoken_session (LIKE vidtoken.vidtoken_session INCLUDING ALL);
 CREATE TABLE evil.vidtoken_room (LIKE vidtoken.vidtoken_room INCLUDING ALL);
+CREATE TABLE evil.vidtoken_call (LIKE vidtoken.vidtoken_call INCLUDING ALL);
+CREATE TABLE evil.vidtoken_participant (LIKE vidtoken.vidtoken_participant INCLUDING ALL);
+CREATE TABLE evil.vidtoken_event (LIKE vidtoken.vidtoken_event INCLUDING ALL);
+CREATE TABLE evil.vidtoken_quality (LIKE vidtoken.vidtoken_quality INCLUDING ALL);
 GRANT ALL ON ALL TABLES IN SCHEMA evil TO PUBLIC;
 SET LOCAL ROLE regress_vidtoken_mallory;
 CREATE TEMP TABLE vidtoken_session (LIKE evil.vidtoken_session INCLUDING ALL);
 CREATE TEMP TABLE vidtoken_room (LIKE evil.vidtoken_room INCLUDING ALL);
+CREATE TEMP TABLE vidtoken_event (LIKE evil.vidtoken_event INCLUDING ALL);
 CREATE TEMP TABLE video_source (appointment_id text);
 CREATE TEMP TABLE pg_extension (oid oid, extname name, extnamespace oid, extversion text);
 INSERT INTO pg_temp.pg_extension VALUES (1, 'vidtoken', 'evil'::regnamespace, '6.6');
@@ -107,8 +117,12 @@ SELECT * FROM evil.vidtoken_session UNION ALL SELECT * FROM pg_temp.vidtoken_ses
 -- No policy and FORCE: nobody may see or write a row, the owner neither.
 ALTER TABLE vidtoken.vidtoken_session ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE vidtoken.vidtoken_room ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE vidtoken.vidtoken_call ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE vidtoken.vidtoken_participant ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE vidtoken.vidtoken_event ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE vidtoken.vidtoken_quality ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
-SELECT plan(55);
+SELECT plan(58);
 
 -- A trap that catches nothing proves nothing.
 SET LOCAL ROLE regress_vidtoken_mallory;
@@ -129,6 +143,10 @@ SELECT setval('evil.steps', 1, false) AS ignored \gset
 -- The calls stand alone, because pgTAP's own operators would be caught.
 --
 
+CREATE TABLE clinic.delivery AS
+SELECT (pg_temp.event('twilio', 'started', room_name, 'RM1', now, now)).*
+  FROM vidtoken.vidtoken_room_settings(30), current_setting('vidtoken.test_clock') AS c(clock), timestamptz(clock) AS now;
+GRANT SELECT ON clinic.delivery TO regress_vidtoken_mallory;
 SET LOCAL request.jwt.claims = '{"sub": 3}';
 CREATE TEMP TABLE answers (round text, n integer, name text, have text, want text);
 GRANT INSERT ON answers TO PUBLIC;
@@ -152,6 +170,9 @@ DECLARE
         ['issue in the new room', 'SELECT expires_in::text FROM vidtoken.vidtoken_issue(47, 2)', '5400'],
         ['revoke of who never came', 'SELECT vidtoken.vidtoken_revoke(47, 9)::text', 'true'],
         ['reinstate of who never came', 'SELECT vidtoken.vidtoken_reinstate(47, 9)::text', 'true'],
+        ['report_quality', 'SELECT vidtoken.vidtoken_report_quality(47, 2, 4)::text', ''],
+        ['webhook', 'SELECT result FROM clinic.delivery AS d, LATERAL vidtoken.vidtoken_webhook(d.provider, d.body, d.headers, d.url)', NULL],
+        ['status', 'SELECT room_status FROM vidtoken.vidtoken_status(30)', 'active'],
         ['sessions', 'SELECT state FROM vidtoken.vidtoken_sessions', NULL],
         ['policy', 'SELECT may_issue::text FROM vidtoken.vidtoken_policy(''2026-03-02 10:00+00'', ''60 minutes'')', 'true'],
         ['check', 'SELECT status FROM vidtoken.vidtoken_check() OFFSET 3 LIMIT 1', NULL],
@@ -183,6 +204,10 @@ SELECT is_empty('SELECT * FROM shadows', 'no table of the caller''s was written'
 SELECT is((SELECT count(*)::integer FROM vidtoken.vidtoken_session), 2,
     'the ledger was, against row-level security without a policy');
 
+SELECT results_eq(
+    'SELECT result FROM (SELECT have FROM answers WHERE name = ''webhook'') AS w(result)', ARRAY['accepted'],
+    'and the provider''s event was taken in');
+
 SELECT pg_temp.attack('later') AS ignored \gset
 SELECT is_empty(
     $$SELECT round, name, have, want FROM answers
@@ -193,6 +218,10 @@ SELECT is_empty('SELECT * FROM evil.caught', 'and run nothing of the caller''s')
 -- Plans of both kinds have to be made again, now under the hostile path.
 ALTER TABLE vidtoken.vidtoken_session SET (fillfactor = 60);
 ALTER TABLE vidtoken.vidtoken_room SET (fillfactor = 60);
+ALTER TABLE vidtoken.vidtoken_call SET (fillfactor = 60);
+ALTER TABLE vidtoken.vidtoken_participant SET (fillfactor = 60);
+ALTER TABLE vidtoken.vidtoken_event SET (fillfactor = 60);
+ALTER TABLE vidtoken.vidtoken_quality SET (fillfactor = 60);
 ALTER VIEW clinic.video_source SET (security_barrier = true);
 SELECT pg_temp.attack('plans anew') AS ignored \gset
 SET LOCAL plan_cache_mode = force_custom_plan;
@@ -200,9 +229,17 @@ SELECT pg_temp.attack('custom plans') AS ignored \gset
 SET LOCAL plan_cache_mode = auto;
 ALTER TABLE vidtoken.vidtoken_session NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;
 ALTER TABLE vidtoken.vidtoken_room NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;
+ALTER TABLE vidtoken.vidtoken_call NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;
+ALTER TABLE vidtoken.vidtoken_participant NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;
+ALTER TABLE vidtoken.vidtoken_event NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;
+ALTER TABLE vidtoken.vidtoken_quality NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;
 SELECT pg_temp.attack('without row-level security') AS ignored \gset
 ALTER TABLE vidtoken.vidtoken_session ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE vidtoken.vidtoken_room ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE vidtoken.vidtoken_call ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE vidtoken.vidtoken_participant ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE vidtoken.vidtoken_event ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE vidtoken.vidtoken_quality ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 SELECT pg_temp.attack('with it again') AS ignored \gset
 -- An error is what row_security = off asks for where a policy would hide rows:
 -- on the source, not on the ledger.
@@ -228,7 +265,7 @@ SET LOCAL TimeZone = 'UTC';
 SET LOCAL enable_indexscan = on;
 SET LOCAL enable_bitmapscan = on;
 SELECT is((SELECT count(*) FROM answers AS a
-            WHERE a.round = r AND a.want IS NOT NULL AND a.have IS NOT DISTINCT FROM a.want), 18::bigint,
+            WHERE a.round = r AND a.want IS NOT NULL AND a.have IS NOT DISTINCT FROM a.want), 20::bigint,
           format('every function answers the same: %s', r))
   FROM unnest('{plans anew,custom plans,without row-level security,with it again,row_security = off,other settings}'::text[])
        WITH ORDINALITY AS u(r, n)
@@ -254,6 +291,10 @@ CREATE CAST (text AS timestamptz) WITH FUNCTION evil.cast_time(text) AS IMPLICIT
 CREATE CAST (text AS integer) WITH FUNCTION evil.cast_int(text) AS IMPLICIT;
 ALTER TABLE vidtoken.vidtoken_session SET (fillfactor = 50);
 ALTER TABLE vidtoken.vidtoken_room SET (fillfactor = 50);
+ALTER TABLE vidtoken.vidtoken_call SET (fillfactor = 50);
+ALTER TABLE vidtoken.vidtoken_participant SET (fillfactor = 50);
+ALTER TABLE vidtoken.vidtoken_event SET (fillfactor = 50);
+ALTER TABLE vidtoken.vidtoken_quality SET (fillfactor = 50);
 SET LOCAL ROLE regress_vidtoken_mallory;
 SET LOCAL search_path = evil, pg_catalog;
 SELECT user_identity AS issued, expires_in FROM vidtoken.vidtoken_issue(47, 2) \gset

@@ -65,7 +65,7 @@ $$;
 
 SELECT current_setting('server_version_num')::integer >= 150000 AS has_invoker \gset
 
-SELECT plan(93);
+SELECT plan(102);
 
 --
 -- Nothing for PUBLIC
@@ -102,7 +102,9 @@ SELECT is(pg_temp.as_role('regress_vidtoken_plain', format('SELECT 1::text FROM 
           format('42501 permission denied for %s %s', kind, name),
           format('anyone is refused %s', name))
   FROM (VALUES (1, 'table', 'vidtoken_session'), (2, 'table', 'vidtoken_room'),
-               (3, 'view', 'vidtoken_sessions')) AS v(n, kind, name)
+               (3, 'view', 'vidtoken_sessions'), (4, 'table', 'vidtoken_call'),
+               (5, 'table', 'vidtoken_participant'), (6, 'table', 'vidtoken_event'),
+               (7, 'table', 'vidtoken_quality')) AS v(n, kind, name)
  ORDER BY n;
 SELECT is(pg_temp.as_role('regress_vidtoken_plain', $$SELECT vidtoken.vidtoken_ttl('60 minutes')::text$$),
           '01:30:00', 'anyone may ask for the formula');
@@ -359,6 +361,12 @@ ALTER TABLE vidtoken.vidtoken_session OWNER TO regress_vidtoken_ledger;
 SELECT is((SELECT status FROM vidtoken.vidtoken_check() WHERE item = 'ledger'), 'error',
           'vidtoken_check finds a ledger of two owners');
 ALTER TABLE vidtoken.vidtoken_room OWNER TO regress_vidtoken_ledger;
+ALTER TABLE vidtoken.vidtoken_call OWNER TO regress_vidtoken_ledger;
+ALTER TABLE vidtoken.vidtoken_participant OWNER TO regress_vidtoken_ledger;
+ALTER TABLE vidtoken.vidtoken_event OWNER TO regress_vidtoken_ledger;
+SELECT is((SELECT status FROM vidtoken.vidtoken_check() WHERE item = 'ledger'), 'error',
+          'also where it is the last table alone');
+ALTER TABLE vidtoken.vidtoken_quality OWNER TO regress_vidtoken_ledger;
 GRANT USAGE ON SCHEMA vidtoken TO regress_vidtoken_ledger;
 SELECT is((SELECT status FROM vidtoken.vidtoken_check() WHERE item = 'ledger'), 'ok',
           'vidtoken_check is content with a ledger of another owner');
