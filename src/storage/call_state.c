@@ -64,9 +64,9 @@
 #define PERSON \
 	"SELECT t.user_identity, pg_catalog.min(t.joined_at) AS joined_at," \
 	" pg_catalog.bool_or(t.is_open AND t.is_last) AS present," \
-	" pg_catalog.max(CASE WHEN t.left_at IS NOT NULL" \
-	" THEN GREATEST(t.left_at, t.joined_at)" \
-	" WHEN t.is_last THEN t.ended_at END) AS left_at" \
+	" pg_catalog.max(CASE WHEN NOT t.is_last THEN NULL" \
+	" WHEN t.left_at IS NOT NULL THEN GREATEST(t.left_at, t.joined_at)" \
+	" ELSE t.ended_at END) AS left_at" \
 	" FROM stay AS t GROUP BY t.user_identity"
 
 #define RATED \
