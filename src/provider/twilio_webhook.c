@@ -118,30 +118,30 @@ verify_with_url(const VidTokenDelivery *delivery, const VidTokenKey *key,
 }
 
 /*
- * other_port: the same address with the scheme's port, or without a port;
- * Twilio's signature may have been made over either.  NULL when the port is
- * another one.
+ * other_port: the same address without its port, or with the scheme's
+ *
+ * Twilio's signature may have been made over either.
  */
 static char *
 other_port(const char *url)
 {
-	const char *port = strncmp(url, "https://", 8) == 0 ? ":443" : ":80";
 	const char *host = strstr(url, "://");
-	Size		length;
-	const char *colon;
+	const char *end;
+	const char *port;
 
 	if (host == NULL)
 		return NULL;
 	host += 3;
-	length = strcspn(host, "/?#");
-	colon = length > 0 ? memchr(host, ':', length) : NULL;
-	if (colon == NULL)
-		return psprintf("%.*s%s%s", (int) (host + length - url), url, port,
-						host + length);
-	if ((Size) (host + length - colon) != strlen(port) ||
-		strncmp(colon, port, strlen(port)) != 0)
-		return NULL;
-	return psprintf("%.*s%s", (int) (colon - url), url, host + length);
+	end = host + strcspn(host, "/?#");
+	/* An IPv6 address has colons, and stands in brackets. */
+	port = memchr(host, ']', end - host);
+	if (port == NULL)
+		port = host;
+	port = memchr(port, ':', end - port);
+	if (port != NULL)
+		return psprintf("%.*s%s", (int) (port - url), url, end);
+	return psprintf("%.*s%s%s", (int) (end - url), url,
+					strncmp(url, "https://", 8) == 0 ? ":443" : ":80", end);
 }
 
 /*

@@ -1,5 +1,5 @@
 /*
- * sdks.js: the vendors' SDKs as judges, for test/t/021_vendor_sdks.t
+ * sdks.js: the vendors' SDKs as judges, for test/t/021 and 023
  *
  * Every line of standard input is a question in JSON, and is answered with a
  * line: {"answer": ...} with what the SDK read or made, or {"refused": ...}
@@ -31,6 +31,7 @@ function load(name, path = name) {
 const livekit = load('livekit-server-sdk');
 // twilio's index would load the whole of its REST client.
 const TwilioToken = load('twilio', 'twilio/lib/jwt/AccessToken');
+const twilioWebhooks = load('twilio', 'twilio/lib/webhooks/webhooks');
 const jose = load('jose');
 
 const SystemDate = Date;
@@ -117,6 +118,31 @@ const judges = {
     'twilio verify': ({ token, secret, options }) => {
         return from('twilio', 'jsonwebtoken').verify(token, secret, options);
     },
+
+    // Bodies are bytes, and come in base64.
+    'livekit receive': async ({ body, authorization, key, secret }) =>
+        (await new livekit.WebhookReceiver(key, secret).receive(
+            Buffer.from(body, 'base64').toString(), authorization)).event,
+
+    'twilio sign a form': ({ secret, url, fields }) =>
+        twilioWebhooks.getExpectedTwilioSignature(secret, url, fields),
+
+    'twilio sign a body': ({ secret, url, body }) => {
+        const digest = twilioWebhooks.getExpectedBodyHash(
+            Buffer.from(body, 'base64').toString());
+        const signed = `${url}${url.includes('?') ? '&' : '?'}bodySHA256=${
+            digest}`;
+
+        return [signed, twilioWebhooks.getExpectedTwilioSignature(
+            secret, signed, {})];
+    },
+
+    'twilio receive a form': ({ secret, signature, url, fields }) =>
+        twilioWebhooks.validateRequest(secret, signature, url, fields),
+
+    'twilio receive a body': ({ secret, signature, url, body }) =>
+        twilioWebhooks.validateRequestWithBody(secret, signature, url,
+            Buffer.from(body, 'base64').toString()),
 
     'jose verify': async ({ token, jwk, jwks, options }) => {
         const key = jwks ? jose.createLocalJWKSet(jwks) :
