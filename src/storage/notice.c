@@ -13,11 +13,16 @@
 #include "access/xlog.h"
 #include "commands/async.h"
 #include "ground/json_writer.h"
+#include "mb/pg_wchar.h"
 #include "policy/settings.h"
 #include "storage/notice.h"
 
-/* NOTIFY takes less than 8000 bytes. */
-#define MAX_PAYLOAD_LENGTH 7000
+/*
+ * NOTIFY takes less than 8000 bytes.  Where the encoding is not UTF-8, escapes
+ * can make three bytes of one.
+ */
+#define MAX_PAYLOAD_LENGTH \
+	(GetDatabaseEncoding() == PG_UTF8 ? 7900 : 7900 / 3)
 
 static void add(StringInfo json, const char *name, const char *value);
 
