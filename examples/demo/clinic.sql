@@ -49,7 +49,9 @@ GRANT USAGE ON SCHEMA clinic TO clinic_backend;
 GRANT SELECT ON clinic.video_source, vidtoken_sessions TO clinic_backend;
 GRANT EXECUTE ON FUNCTION
     vidtoken_issue(vidtoken_id, vidtoken_id),
-    vidtoken_refresh(vidtoken_id, vidtoken_id)
+    vidtoken_refresh(vidtoken_id, vidtoken_id),
+    vidtoken_webhook(text, bytea, jsonb, text),
+    vidtoken_status(vidtoken_id)
 TO clinic_backend;
 
 -- What follows is the demo's own, for showing things.

@@ -11,3 +11,4 @@ ALTER DATABASE clinic SET vidtoken.source = 'clinic.video_source';
 ALTER DATABASE clinic SET vidtoken.account = :'account';
 ALTER DATABASE clinic SET vidtoken.key_id = :'key_id';
 ALTER DATABASE clinic SET vidtoken.keyring = :'keyring';
+ALTER DATABASE clinic SET vidtoken.public_url = :'public_url';

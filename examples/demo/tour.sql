@@ -73,6 +73,30 @@ SELECT appointment_id AS appt, user_id AS "user", user_identity, state,
   FROM vidtoken_sessions
  ORDER BY appointment_id, user_id;
 
+\echo :heading'8. The call, as the provider reports it: signed webhooks come in, the status changes':plain
+\echo '=> SELECT result FROM vidtoken_webhook(\'twilio\', body, headers);'
+\echo '=> SELECT room_status, participant_count, room_duration FROM vidtoken_status(47);'
+\pset tuples_only on
+\pset format unaligned
+\pset fieldsep ' | '
+\echo ' webhook                  | result    | room_status | participants | room_duration'
+\echo '--------------------------+-----------+-------------+--------------+--------------'
+\set participant 2-jane@example.com
+\set minute 1
+\set event room-created
+\ir event.sql
+\set event participant-connected
+\ir event.sql
+\ir event.sql
+\set minute 84
+\set event participant-disconnected
+\ir event.sql
+\set event room-ended
+\ir event.sql
+\pset tuples_only off
+\pset format aligned
+\echo
+
 RESET ROLE;
 RESET vidtoken.test_clock;
 SELECT current_setting('vidtoken.buffer_after') AS setting, p.ttl,
@@ -83,7 +107,7 @@ SELECT current_setting('vidtoken.buffer_after') AS setting, p.ttl,
  WHERE s.appointment_id = 47 AND s.user_id = 2
 \gset before_
 
-\echo :heading'8. A setting, and what it does':plain
+\echo :heading'9. A setting, and what it does':plain
 \echo '=> ALTER DATABASE clinic SET vidtoken.buffer_after = \'30min\';'
 \echo '=> SELECT * FROM vidtoken_policy(starts_at, duration, starts_at);  -- before and after'
 ALTER DATABASE clinic SET vidtoken.buffer_after = '30min';
@@ -103,7 +127,7 @@ ALTER DATABASE clinic RESET vidtoken.buffer_after;
 \connect - clinic_backend
 \pset tuples_only on
 \pset format unaligned
-\echo :heading'9. The life of a token, issued at the start, with the default settings':plain
+\echo :heading'10. The life of a token, issued at the start, with the default settings':plain
 SELECT demo.timeline(starts_at, duration)
   FROM clinic.video_source
  WHERE appointment_id = 47 AND user_id = 2;
