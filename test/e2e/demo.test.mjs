@@ -26,13 +26,15 @@ async function freePort() {
 }
 
 test('the demo serves what it says, and ends when it is told to',
-    { skip }, async () => {
+    { skip }, async t => {
         const port = await freePort();
         const demo = spawn(ROOT + 'examples/web/run', {
             env: { ...process.env, PORT: String(port) },
             stdio: ['ignore', 'pipe', 'inherit'] });
         const exit = new Promise(resolve => demo.once('exit', resolve));
         const links = [];
+
+        t.after(() => demo.kill('SIGTERM'));
         let isUp = false;
 
         for await (const line of createInterface(demo.stdout)) {

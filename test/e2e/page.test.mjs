@@ -219,8 +219,10 @@ for (const [what, flag, permissions, caption] of [
         /^The camera is not allowed\. The lock or camera sign/],
     ['is not there', '--use-fake-device-for-media-stream',
         ['camera', 'microphone'], /^The camera is not found\.$/]])
-    test(`a camera that ${what}`, { skip }, async () => {
+    test(`a camera that ${what}`, { skip }, async t => {
         const bare = await launch({ without: flag });
+
+        t.after(() => bare.close());
         const context = await openBrowser(bare, { permissions });
         const jane = await Visit.open(context, backend, 47, login);
 
@@ -234,5 +236,4 @@ for (const [what, flag, permissions, caption] of [
         await jane.join({ camera: false });
         assert.match(await jane.text('#message-title'),
             /You are in the call/);
-        await bare.close();
     });

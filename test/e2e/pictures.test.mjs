@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { Clinic } from './lib/clinic.mjs';
+import { PUBLIC_URL, report } from './lib/twilio.mjs';
 import { MINUTE, Time, launch, openBrowser, skip }
     from './lib/visit.mjs';
 import { portrait } from './lib/portrait.mjs';
@@ -22,11 +23,11 @@ let clinic, backend, browser, login;
 
 before(async () => {
     if (skip) return;
-    clinic = await Clinic.create('pictures');
+    clinic = await Clinic.create('pictures', { webhooks: true });
     await clinic.user(1, 'Dr. Mary Major', 'mary@example.com');
     await clinic.user(2, 'Jane Doe', 'jane@example.com');
     login = await clinic.login(2, '1 day');
-    backend = await clinic.backend({ POOL_SIZE: '1' });
+    backend = await clinic.backend({ POOL_SIZE: '1', PUBLIC_URL });
     browser = await launch({
         film: await portrait(join(clinic.directory, 'portrait.y4m')) });
 });
@@ -66,8 +67,13 @@ for (const [suffix, options] of [['', {}], ['-phone', { phone: true }],
         await jane.page.getByRole('button', { name: 'Join' }).click();
         await jane.becomes('live');
         await jane.page.mouse.move(0, 0);
+        for (const identity of ['1-mary@example.com', '2-jane@example.com'])
+            assert.equal((await report(backend, 'participant-connected', {
+                room: jane.tokens[0].room_name, identity,
+                at: time.now })).status, 204);
         await time.passTo(24, START, 13 * MINUTE);
         await jane.callGoesOn();
+        await jane.page.getByText('In the call').nth(1).waitFor();
         await jane.picture('live' + suffix);
         await fits();
 

@@ -38,6 +38,7 @@ export const missing = [
 ].filter(([, isMissing]) => isMissing).map(([name]) => name);
 
 const SECRET = 'test secret of the signing key, 1';
+export const WEBHOOK_SECRET = 'test secret of twilio webhooks';
 
 const SCHEMA = `
 CREATE SCHEMA vidtoken;
@@ -74,17 +75,21 @@ export class Clinic {
     directory = mkdtempSync(join(tmpdir(), 'vidtoken.'));
     #backends = [];
 
-    /* ids says the type of keys; settings are vidtoken's, without prefix. */
-    static async create(name, { ids = 'integer', settings = {} } = {}) {
+    /*
+     * ids says the type of keys; settings are vidtoken's, without prefix;
+     * webhooks, whether Twilio's are taken in.
+     */
+    static async create(name, { ids = 'integer', settings = {},
+        webhooks = false } = {}) {
         const clinic = new Clinic();
 
         clinic.name = `vidtoken_${name}_${process.pid}`;
         clinic.role = clinic.name + '_backend';
-        await clinic.#create(ids, settings);
+        await clinic.#create(ids, settings, webhooks);
         return clinic;
     }
 
-    async #create(ids, settings) {
+    async #create(ids, settings, webhooks) {
         const first = await this.connect({ database: 'postgres' });
         const { rows: [{ data_directory: data }] } =
             await first.query('SHOW data_directory');
@@ -96,6 +101,9 @@ export class Clinic {
             this.#key('SKtest', SECRET),
             this.#key('name', 'test secret of the name key, only',
                 { vidtoken_use: 'name' }),
+            ...webhooks ? [this.#key('twilio-hooks', WEBHOOK_SECRET, {
+                alg: 'HS1', vidtoken_use: 'webhook', provider: 'twilio' })]
+                : [],
         ] }), { mode: 0o600 });
         for (const file of [path, join(path, 'keyring.json')])
             chownSync(file, owner.uid, owner.gid);
