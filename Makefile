@@ -5,6 +5,8 @@
 # make installcheck  runs test/sql and test/specs against a running server
 # make demo        shows the main job on a throw-away server
 # make test        runs every suite on a throw-away server
+# make test-matrix  runs them on PostgreSQL 13, 15, 17 and 18, in chroots
+# make test-e2e    runs back end, client, page and real calls in a browser
 # make indent      formats the C files as PostgreSQL does
 
 MODULE_big = vidtoken
@@ -100,8 +102,8 @@ ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test --outputdir=.
 endif
 
-# demo and test come to install what is missing, PGXS included.
-ifneq ($(filter demo test,$(MAKECMDGOALS)),)
+# demo and the tests come to install what is missing, PGXS included.
+ifneq ($(filter demo test test-matrix test-e2e,$(MAKECMDGOALS)),)
 -include $(PGXS)
 else
 include $(or $(PGXS),$(error $(PG_CONFIG) does not work: install postgresql-server-dev-NN or set PG_CONFIG))
@@ -115,13 +117,19 @@ $(if $(wildcard test/specs/*.spec),,$(error test/specs holds no test))
 # PGXS tracks no header dependencies.
 $(OBJS): $(wildcard src/*.h src/*/*.h)
 
-.PHONY: demo test indent
+.PHONY: demo test test-matrix test-e2e indent
 
 demo:
 	@PG_CONFIG='$(PG_CONFIG)' examples/demo/run
 
 test:
 	@PG_CONFIG='$(PG_CONFIG)' test/run
+
+test-matrix:
+	@test/matrix
+
+test-e2e:
+	@PG_CONFIG='$(PG_CONFIG)' test/e2e/run
 
 # pg_bsd_indent (Debian's pg-bsd-indent) with the options of pgindent, which
 # also takes back the tabs before the star of a function's result.

@@ -149,6 +149,63 @@ passed=0
 failed=0
 skipped=0
 
+# suite NAME FUNCTION ARGUMENT...: runs FUNCTION, which counts, and prints only
+# what somebody has to read. Uses the directory $work.
+suite() {
+    local had=$((passed + failed + skipped)) had_passed=$passed ran
+    local had_failed=$failed had_skipped=$skipped start=$SECONDS
+
+    printf '%-10s ' "$1"
+    "${@:2}" >"$work/report" 2>&1 </dev/null
+    ran=$((passed + failed + skipped - had))
+    if [ "$ran" = 0 ]; then
+        failed=$((failed + 1))
+        echo "no test was run" >>"$work/report"
+    fi
+    printf '%4d of %d ok' $((passed - had_passed)) "$ran"
+    [ "$skipped" = "$had_skipped" ] ||
+        printf ', %d skipped' $((skipped - had_skipped))
+    [ "$failed" = "$had_failed" ] ||
+        printf ', %d FAILED' $((failed - had_failed))
+    printf '  (%d s)\n' $((SECONDS - start))
+    sed 's/^/    /' "$work/report"
+}
+
+# count OUTPUT STATUS: adds up what a test program reported: TAP at the left
+# margin (pg_regress does so since 16) or the lines of an older pg_regress. A
+# program that failed without a failed test, say for a wrong plan, is one.
+count() {
+    local p f s
+
+    read -r p f s < <(awk '
+        /^ok / { if (/# *[Ss][Kk][Ii][Pp]/) s++; else p++ }
+        /^not ok / { if (/# *[Tt][Oo][Dd][Oo]/) p++; else f++ }
+        /^1\.\.0 .*[Ss][Kk][Ii][Pp]/ { s++ }
+        /^(test |  ).* \.\.\. ok/ { p++ }
+        /^(test |  ).* \.\.\. FAILED/ { f++ }
+        END { print p + 0, f + 0, s + 0 }' "$1")
+    [ "$2" = 0 ] || [ "$f" != 0 ] || f=1
+    [ "$2" != 124 ] || echo 'stopped, for it took too long'
+    passed=$((passed + p))
+    failed=$((failed + f))
+    skipped=$((skipped + s))
+    [ "$f" != 0 ]
+}
+
+# count_total OUTPUT STATUS: the same for one that ends as finish does. One
+# that did not come to that line has failed.
+count_total() {
+    local p f s
+
+    read -r p f s < <(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed(, '\
+'([0-9]+) skipped)?$/\1 \2 \4/p' "$1" | tail -n 1)
+    [ "$2" = 0 ] && [ -n "$p" ] || [ "${f:-0}" != 0 ] || f=1
+    passed=$((passed + ${p:-0}))
+    failed=$((failed + ${f:-0}))
+    skipped=$((skipped + ${s:-0}))
+    [ "${f:-0}" != 0 ]
+}
+
 # The last line, and the exit code.
 finish() {
     printf '%d passed, %d failed' "$passed" "$failed"
@@ -306,6 +363,7 @@ install_missing() {
         find_python
         want_clang
         want_pgbouncer
+        want_drivers
         want_nginx
         want_node_packages
     fi
@@ -353,6 +411,18 @@ remove_policy() {
     policy_made=
 }
 
+# The drivers of doc/drivers.md; that of Java is of no use without a JDK.
+want_drivers() {
+    local missing=()
+
+    "$PYTHON" -c 'import psycopg' >/dev/null 2>&1 ||
+        missing+=(python3-psycopg)
+    ! have javac || [ -e /usr/share/java/postgresql.jar ] ||
+        missing+=(libpostgresql-jdbc-java)
+    [ ${#missing[@]} = 0 ] || { apt_update && apt_install "${missing[@]}"; } ||
+        true
+}
+
 # The packages of npm that tests drive, the SDKs as they were when the tests'
 # lists of differences were written.
 node_packages=(pg@8 twilio@6.2.0 livekit-server-sdk@2.19.2 jose@5.10.0)
@@ -385,6 +455,39 @@ want_node_packages() {
         missing=$(missing_for_node)
     fi
     [ -z "$missing" ] || echo 'Not to be had for node:' $missing >&2
+}
+
+# want_chromium: what drives a browser comes with it; the tests in a browser
+# say "skipped" where one of them is not.
+want_chromium() {
+    have chromium || { apt_update && apt_install chromium; } || true
+    VIDTOKEN_CHROMIUM=$(command -v chromium)
+    export VIDTOKEN_CHROMIUM
+    node_packages+=(playwright-core@1.64.1 livekit-client@2.23.0
+        typescript@5.9.3)
+    want_node_packages
+}
+
+# want_go: the livekit-server of test/livekit, which go builds, minutes long
+# the first time; the tests of a call say "skipped" where it is not.
+want_go() {
+    export VIDTOKEN_LIVEKIT_SERVER=$root/build/livekit/livekit-server
+    have go || return 0
+    [ "$VIDTOKEN_LIVEKIT_SERVER" -nt "$root/test/livekit/go.sum" ] ||
+        locked build_livekit || echo 'livekit-server could not be built' >&2
+}
+
+build_livekit() {
+    echo 'Building: livekit-server (go)' >&2
+    rm -f "$VIDTOKEN_LIVEKIT_SERVER"
+    mkdir -p "${VIDTOKEN_LIVEKIT_SERVER%/*}"
+    (cd "$root/test/livekit" &&
+        quietly timeout 1800 nice -n 10 go build \
+            -o "$VIDTOKEN_LIVEKIT_SERVER" \
+            github.com/livekit/livekit-server/cmd/server)
+    local status=$?
+    give_back "$root/build"
+    return "$status"
 }
 
 # npm_install DIRECTORY PACKAGE...: npm takes away what is in DIRECTORY and
@@ -459,6 +562,15 @@ installed_is_built() {
     done < <(find "$stage" -type f -print0)
     rm -rf "$stage"
     return "$status"
+}
+
+# copy_tree DIRECTORY: without Git's store and what a build left behind.
+copy_tree() {
+    mkdir "$1" &&
+        tar -C "$root" --exclude=./.git --exclude='*.o' --exclude='*.bc' \
+            --exclude='*.so' --exclude=./results --exclude=./build \
+            --exclude='./regression.*' -cf - . |
+        tar -C "$1" --no-same-owner -xf -
 }
 
 # give_back DIRECTORY: root leaves no file of its own in another's checkout.

@@ -80,8 +80,10 @@ load_secret(const VidTokenOctets *secret, VidTokenKey *key)
 	if (secret->data == NULL)
 		return "it has no k";
 	if (secret->length < key->algorithm->min_key_length)
-		return psprintf("%s needs a secret of at least %d bytes (livekit-server --dev has one of 6: set your own)",
-						key->algorithm->name, key->algorithm->min_key_length);
+		return psprintf("%s needs a secret of at least %d bytes%s",
+						key->algorithm->name, key->algorithm->min_key_length,
+						key->algorithm->webhooks_only ? "" :
+						" (livekit-server --dev has one of 6: set your own)");
 	key->mac = vidtoken_mac_create(key->algorithm->digest, secret->data,
 								   secret->length);
 	key->weakness = find_weakness(secret);

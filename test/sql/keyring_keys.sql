@@ -566,7 +566,7 @@ SELECT format('%s, crv %s', name, crv), name, jsonb_build_object('crv', crv),
 INSERT INTO cases (name, base, change, expected)
 SELECT format('%s, alg %s', base, alg), base, jsonb_build_object('alg', alg),
        'key "K": alg is none of those supported: HS256, HS384, HS512, RS256, ES256, EdDSA'
-  FROM (VALUES ('HS256', '"hs256"'::jsonb), ('HS256', '"HS1"'), ('HS256', '"HS224"'), ('HS256', '"HS2560"'), ('HS256', '"HS256 "'),
+  FROM (VALUES ('HS256', '"hs256"'::jsonb), ('HS256', '"HS224"'), ('HS256', '"HS2560"'), ('HS256', '"HS256 "'),
                ('HS256', '"none"'), ('HS256', '"None"'), ('HS256', '"NONE"'), ('HS256', '""'), ('HS256', '"A256KW"'), ('HS256', '"dir"'),
                ('HS256', '["HS256"]'), ('HS256', '{"HS256": 1}'), ('HS256', 'true'),
                ('RS256', '"rs256"'), ('RS256', '"RS384"'), ('RS256', '"RS512"'), ('RS256', '"PS256"'), ('RS256', '"PS384"'), ('RS256', '"PS512"'),
@@ -612,6 +612,17 @@ INSERT INTO cases (name, base, change, expected)
 SELECT format('vidtoken_use %s', use), 'HS256', jsonb_build_object('vidtoken_use', use), 'key "K": vidtoken_use is none of token, webhook, turn and name'
   FROM unnest(ARRAY['"Token"', '""', '"sig"', '["token"]', '1', 'null']::jsonb[]) AS use;
 INSERT INTO cases (name, base, change, expected) VALUES
+('HS1, of Twilio''s webhooks', 'HS256', '{"alg": "HS1", "vidtoken_use": "webhook", "provider": "twilio"}', 'is not in the keyring, unknown_key'),
+('HS1, a secret of 20 bytes', 'HS256', '{"alg": "HS1", "vidtoken_use": "webhook"}' || pg_temp.of_bytes('k', 'canary-of-20-bytes!!'::bytea), 'is not in the keyring, unknown_key'),
+('HS1, a secret of 19 bytes', 'HS256', '{"alg": "HS1", "vidtoken_use": "webhook"}' || pg_temp.of_bytes('k', 'canary-of-19-bytes!'::bytea), 'key "K": HS1 needs a secret of at least 20 bytes'),
+('HS1, a secret of one byte', 'HS256', '{"alg": "HS1", "vidtoken_use": "webhook", "k": "YQ"}', 'key "K": HS1 needs a secret of at least 20 bytes'),
+('HS1, an empty secret', 'HS256', '{"alg": "HS1", "vidtoken_use": "webhook", "k": ""}', 'key "K": HS1 needs a secret of at least 20 bytes'),
+('HS1 without vidtoken_use', 'HS256', '{"alg": "HS1"}', 'key "K": alg HS1 is for vidtoken_use "webhook" alone'),
+('HS1 for vidtoken_use token', 'HS256', '{"alg": "HS1", "vidtoken_use": "token"}', 'key "K": alg HS1 is for vidtoken_use "webhook" alone'),
+('HS1 for vidtoken_use turn', 'HS256', '{"alg": "HS1", "vidtoken_use": "turn"}', 'key "K": alg HS1 is for vidtoken_use "webhook" alone'),
+('HS1 for vidtoken_use name', 'HS256', '{"alg": "HS1", "vidtoken_use": "name"}', 'key "K": alg HS1 is for vidtoken_use "webhook" alone'),
+('HS1 with an RSA key', 'RS256', '{"alg": "HS1", "vidtoken_use": "webhook"}', 'key "K": kty must be "oct" for alg HS1'),
+('hs1', 'HS256', '{"alg": "hs1", "vidtoken_use": "webhook"}', 'key "K": alg is none of those supported: HS256, HS384, HS512, RS256, ES256, EdDSA'),
 ('a name key that may not sign', 'HS256', '{"vidtoken_use": "name", "key_ops": ["verify"]}', 'key "K": key_ops does not hold "sign"'),
 ('a name key that may', 'HS256', '{"vidtoken_use": "name", "key_ops": ["sign"]}', 'is not in the keyring, unknown_key'),
 ('a provider of its own', 'HS256', '{"provider": "zoom"}', 'signs, verifies'),
@@ -747,7 +758,7 @@ SELECT 'PEM file: ' || name, base, pg_temp.pem('EC, PKCS#8'), members, expected
 ('beside a secret', 'HS256', '{"kty": "oct", "k": "dGVzdCBzZWNyZXQgb2YgdGhlIHNpZ25pbmcga2V5LCAx"}', 'key "K": pem_file is for asymmetric keys, a secret is given as k')
   ) AS v (name, base, members, expected);
 
-SELECT plan(698);
+SELECT plan(708);
 
 SELECT is(pg_temp.outcome(c), expected, format('%s: %s', name, replace(expected, 'key "K": ', ''))) FROM cases AS c ORDER BY name COLLATE "C";
 SELECT matches(pg_temp.outcome(pg_temp.ring((jwk - '{d,p,q,dp,dq,qi}'::text[]) || pg_temp.of_bytes('n', decode(repeat('ff', 255) || 'fe', 'hex'))), token),

@@ -377,7 +377,7 @@ sub sample
     like($help->{out}, qr/^  vidtoken-keyring $_ FILE/m, "help names $_")
         for qw(generate rotate list remove);
     like($help->{out}, qr/(?<![\w-])$_\b/, "help names $_")
-        for qw(HS256 HS384 HS512 RS256 ES256 EdDSA --use --provider --owner
+        for qw(HS256 HS384 HS512 HS1 RS256 ES256 EdDSA --use --provider --owner
         --replace --force --pem-file --pem --bits --generate);
     unlike($help->{out}, qr/.{80}/, 'its lines fit a screen');
     is($help->{err}, '', 'help goes to standard output');
@@ -480,9 +480,9 @@ sub sample
         for '', 'Twilio', "tw\nilio", 'a b', "caf\xc3\xa9", 'a' x 64;
     refuses(
         run([ 'add', $file, 'X', $_ ], stdin => secret()),
-        qr/: it is not known\n.*: ES256, EdDSA, HS256, HS384, HS512, RS256\./,
+        qr/: it is not known\n.*: ES256, EdDSA, HS1, HS256, HS384, HS512, RS256\./,
         "algorithm '$_' is refused")
-        for 'HS128', 'HS1', 'hs256', 'none', 'RS512', 'PS256', 'ES384',
+        for 'HS128', 'hs1', 'HS224', 'hs256', 'none', 'RS512', 'PS256', 'ES384',
         'ES256K', 'eddsa', 'Ed25519', '', 'canary';
     is(slurp($file), $before, 'a refusal changes nothing');
 
@@ -1225,6 +1225,86 @@ SKIP:
             '--force' ]),
         'generate --replace --force');
     isnt((name_keys($empty))[0]{k}, $name->{k}, 'is a new name key');
+}
+
+# ---- HMAC with SHA-1, for webhooks ----
+
+{
+    my $dir = place();
+    my $file = "$dir/k";
+    my $token = secret(32);
+    my $add = sub {
+        my ($kid, $secret, @options) = @_;
+        return run([ 'add', $file, $kid, 'HS1', @options ],
+            stdin => $secret);
+    };
+    my @webhook = qw(--use webhook);
+
+    spew($file, sample());
+    succeeds($add->('AC1', "$token\n", @webhook, '--provider', 'twilio'),
+        'HS1 takes an AuthToken for webhooks');
+    is_deeply(
+        key_of($file, 'AC1'),
+        {
+            kty => 'oct', kid => 'AC1', alg => 'HS1',
+            k => encode_base64url($token), vidtoken_use => 'webhook',
+            provider => 'twilio'
+        },
+        '... as it is');
+    succeeds($add->('AC20', secret(20), @webhook), '... of 20 bytes');
+    my $got = run([ 'list', $file ]);
+    like($got->{out}, qr/^AC1 +HS1 +webhook +twilio +secret +-$/m,
+        '... and lists it as a secret');
+
+    my $before = slurp($file);
+    my $short = qr/shorter than 20 bytes\nHINT: .*AuthToken has 32/;
+    my $alone = qr/SHA-1 is for webhooks alone\nHINT: --use webhook/;
+    my $made = qr/the provider makes it.*\nHINT: .*AuthToken is read from/;
+    my $input = { stdin => "$token\n" };
+    refuses($add->('x', secret(19), @webhook), $short, 'not of 19');
+    refuses($add->('x', '', @$_), $alone, "HS1 is refused with @$_")
+        for [], [qw(--use token)], [qw(--use name)], [qw(--use turn)],
+        [qw(--use name --replace)];
+    refuses($add->('SKold', $token, '--replace'), $alone,
+        'in place of a token key too');
+    refuses($add->('name-old', $token, '--replace', '--force'), $alone,
+        'and of the name key');
+    refuses($add->('x', $token, @webhook, '--pem-file', $command),
+        qr/HS1 takes a secret/, 'an AuthToken is in no PEM file');
+    refuses(run([ 'generate', $file, 'x', 'HS1', @webhook ]), $made,
+        'nobody but the provider makes an AuthToken');
+    refuses(run([ 'generate', $file, 'x', 'HS1' ]), $alone,
+        'for a token key there is none to make');
+    refuses(run([ 'generate', $file, 'AC1', 'HS1', '--replace' ]), $made,
+        'nor in place of another');
+    refuses(run([ 'rotate', $file, 'AC1', 'AC2', '--generate' ]), $made,
+        'rotate makes none either');
+    refuses(run([ 'rotate', $file, 'AC1', 'AC2' ], stdin => secret(19)),
+        $short, 'and takes none of 19 bytes');
+    refuses(run([ 'rotate', $file, 'AC1', 'AC2', '--pem' ], %$input),
+        qr/--pem: HS1 takes a secret/, 'which is not PEM');
+    refuses(
+        run([ 'add', $file, 'AC1', 'HS256', '--replace', '--use', 'turn' ],
+            stdin => secret(31)),
+        qr/shorter than 32 bytes/, 'another algorithm asks for more');
+    is(slurp($file), $before, 'nothing was done');
+
+    my $next = secret(32);
+    succeeds(run([ 'rotate', $file, 'AC1', 'AC2' ], stdin => "$next\n"),
+        'rotate takes the next AuthToken');
+    is_deeply(
+        key_of($file, 'AC2'),
+        { %{ key_of($file, 'AC1') }, kid => 'AC2',
+            k => encode_base64url($next) },
+        '... for the same use and provider');
+    succeeds($add->('AC2', secret(32), '--replace'),
+        'a webhook key is replaced by one');
+    is(key_of($file, 'AC2')->{vidtoken_use}, 'webhook',
+        '... without saying its use again');
+    succeeds(run([ 'generate', $file, 'hook', 'HS256', @webhook ]),
+        'a webhook key of another algorithm');
+    succeeds($add->('hook', secret(32), '--replace'), '... may become HS1');
+    is(litter($dir), '', 'nothing is left beside the file');
 }
 
 # ---- PEM ----

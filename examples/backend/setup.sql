@@ -1,0 +1,57 @@
+-- examples/backend/setup.sql: what the back end needs in the database
+--
+--   psql -d clinic -v role=clinic_backend -f setup.sql
+--
+-- Run it as a superuser, in a database where vidtoken is set up already.
+-- Makes the role, which takes part in no more than it is granted here, and the
+-- table of logins.
+--
+-- Copyright (c) 2026, the vidtoken authors
+
+\set ON_ERROR_STOP on
+
+BEGIN;
+
+CREATE ROLE :"role" LOGIN;
+
+-- Bearer tokens by their SHA-256. They have to be long and random: 32 bytes
+-- of a generator, not a password.
+CREATE SCHEMA backend;
+CREATE TABLE backend.login (
+    token_hash bytea PRIMARY KEY CHECK (octet_length(token_hash) = 32),
+    user_id text NOT NULL,
+    expires_at timestamptz NOT NULL
+);
+GRANT USAGE ON SCHEMA backend TO :"role";
+GRANT SELECT ON backend.login TO :"role";
+
+-- The relation with the appointments.
+SELECT format('GRANT USAGE ON SCHEMA %s TO %I', c.relnamespace::regnamespace, :'role'),
+       format('GRANT SELECT ON %s TO %I', c.oid::regclass, :'role')
+  FROM pg_class AS c
+ WHERE c.oid = current_setting('vidtoken.source')::regclass
+\gexec
+
+-- The functions, in the forms that name a user. Nothing else is in the path,
+-- and times are told in UTC.
+SELECT format('GRANT USAGE ON SCHEMA %s TO %I', e.extnamespace::regnamespace, :'role'),
+       format('ALTER ROLE %I IN DATABASE %I SET search_path = %s', :'role', current_database(),
+              e.extnamespace::regnamespace),
+       format('ALTER ROLE %I IN DATABASE %I SET timezone = ''UTC''', :'role', current_database())
+  FROM pg_extension AS e
+ WHERE e.extname = 'vidtoken'
+\gexec
+
+SELECT format('GRANT EXECUTE ON FUNCTION %s TO %I', p.oid::regprocedure, :'role')
+  FROM pg_extension AS e
+  JOIN pg_depend AS d
+    ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+   AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+  JOIN pg_proc AS p ON p.oid = d.objid
+ WHERE e.extname = 'vidtoken'
+   AND (p.proname IN ('vidtoken_issue', 'vidtoken_refresh', 'vidtoken_report_quality')
+        AND 'user_id' = ANY (p.proargnames)
+        OR p.proname IN ('vidtoken_status', 'vidtoken_webhook'))
+\gexec
+
+COMMIT;

@@ -1,0 +1,238 @@
+/*
+ * page.test.mjs: the page by keyboard, by screen reader, and without a camera
+ *
+ * Copyright (c) 2026, the vidtoken authors
+ *
+ * test/e2e/page.test.mjs
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { Clinic } from './lib/clinic.mjs';
+import { Visit, launch, openBrowser, skip } from './lib/visit.mjs';
+
+let clinic, backend, browser, login;
+
+before(async () => {
+    if (skip) return;
+    clinic = await Clinic.create('page');
+    await clinic.user(1, 'Dr. Mary Major', 'mary@example.com');
+    await clinic.user(2, 'Jane Doe', 'jane@example.com');
+    await clinic.appointment(47, { users: { 1: 'host', 2: null } });
+    await clinic.appointment(48, { users: { 1: 'host', 2: null },
+        cancelled: true });
+    login = await clinic.login(2, '1 day');
+    backend = await clinic.backend();
+    browser = await launch();
+});
+
+after(async () => {
+    await browser?.close();
+    await clinic?.drop();
+});
+
+/* What has the focus, and whether that is to be seen. */
+function focused(page) {
+    return page.evaluate(() => {
+        const { id, className } = document.activeElement;
+        const { outlineStyle, outlineWidth } =
+            getComputedStyle(document.activeElement);
+
+        return { id: id || className, isSeen: outlineStyle === 'solid' &&
+            parseFloat(outlineWidth) >= 2 };
+    });
+}
+
+test('by keyboard alone', { skip }, async () => {
+    const context = await openBrowser(browser);
+    const jane = await Visit.open(context, backend, 47, login);
+    const { page } = jane;
+    const order = [];
+
+    await jane.becomes('open');
+    for (let tab = 0; tab < 4; tab++) {
+        await page.keyboard.press('Tab');
+        order.push(await focused(page));
+    }
+    assert.deepEqual(order.map(({ id }) => id),
+        ['skip', 'camera', 'microphone', 'join']);
+    assert.ok(order.every(({ isSeen }) => isSeen));
+    await page.keyboard.press('Enter');
+    await jane.becomes('live');
+    assert.equal((await focused(page)).id, 'join', 'the focus stays');
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('Space');
+    await page.waitForSelector('#self-view[data-camera=on]');
+    await page.keyboard.press('Space');
+    await page.waitForSelector('#self-view[data-camera=off]');
+    await context.close();
+});
+
+test('for a screen reader', { skip }, async () => {
+    const context = await openBrowser(browser);
+    const jane = await Visit.open(context, backend, 47, login);
+
+    await jane.join();
+    const tree = await jane.page.locator('body').ariaSnapshot();
+
+    for (const part of [
+        /heading "Visit with Dr\. Mary Major" \[level=1\]/,
+        /region "Call"/, /button "Camera" \[pressed\]/, /button "Microphone"/,
+        /button "Leave"/, /timer/, /heading "Timeline" \[level=2\]/,
+        /term: Appointment/, /term: Your access/, /term: Warning/,
+        /term: Renewal/, /heading "Participants" \[level=2\]/,
+        /listitem/, /Dr\. Mary Major/, /status: You are in the call\./])
+        assert.match(tree, part);
+    assert.deepEqual(await jane.page.evaluate(() => {
+        const { role, ariaLive } = document.getElementById('announcer');
+        const { ariaLive: timer } = document.getElementById('countdown');
+
+        return [role, ariaLive, timer, document.documentElement.lang];
+    }), ['status', 'polite', 'off', 'en']);
+    const before = (await jane.said()).length;
+
+    await jane.page.waitForTimeout(2500);
+    assert.equal((await jane.said()).length, before,
+        'nobody is told every second');
+    await context.close();
+});
+
+/* Texts whose contrast to what is behind them is below WCAG's 4.5. */
+function paleTexts() {
+    const channels = colour => colour.match(/[\d.]+/g).map(Number);
+    const luminance = colour => channels(colour).slice(0, 3).map(value => {
+        const part = value / 255;
+
+        return part <= 0.04045 ? part / 12.92
+            : ((part + 0.055) / 1.055) ** 2.4;
+    }).reduce((sum, part, index) =>
+        sum + part * [0.2126, 0.7152, 0.0722][index], 0);
+    const behind = element => {
+        for (; element; element = element.parentElement) {
+            const { backgroundColor } = getComputedStyle(element);
+
+            if (channels(backgroundColor)[3] !== 0) return backgroundColor;
+        }
+        return 'rgb(255, 255, 255)';
+    };
+
+    return [...document.querySelectorAll(
+        '.top *, .panel *, .sign-in *')].filter(element =>
+        element.checkVisibility() && [...element.childNodes].some(
+            node => node.nodeType === 3 && node.data.trim()))
+        .map(element => {
+            const [one, other] = [luminance(getComputedStyle(element).color),
+                luminance(behind(element))].sort((a, b) => b - a);
+
+            return [element.textContent, (one + 0.05) / (other + 0.05)];
+        }).filter(([, contrast]) => contrast < 4.5);
+}
+
+for (const scheme of ['light', 'dark'])
+    test(`contrast, ${scheme}`, { skip }, async () => {
+        const context = await openBrowser(browser, { scheme });
+        const jane = await Visit.open(context, backend, 47, login);
+
+        await jane.join();
+        await jane.page.evaluate(() => {
+            document.getElementById('notice').hidden = false;
+            document.getElementById('notice-title').textContent = 'Notice';
+        });
+        assert.deepEqual(await jane.page.evaluate(paleTexts), []);
+        await jane.page.evaluate(() => {
+            document.getElementById('notice').dataset.kind = 'trouble';
+        });
+        assert.deepEqual(await jane.page.evaluate(paleTexts), []);
+        await jane.page.evaluate(() => sessionStorage.clear());
+        await jane.page.reload();
+        await jane.page.getByLabel('Access key').waitFor();
+        assert.deepEqual(await jane.page.evaluate(paleTexts), []);
+        await context.close();
+    });
+
+test('nothing moves for who does not want it', { skip }, async () => {
+    const context = await openBrowser(browser);
+    const jane = await Visit.open(context, backend, 47, login);
+
+    await jane.becomes('open');
+    const moves = () => jane.page.evaluate(() => {
+        document.getElementById('pill').dataset.state = 'busy';
+        return getComputedStyle(document.querySelector('.dot')).animationName;
+    });
+
+    assert.equal(await moves(), 'beat');
+    await jane.page.emulateMedia({ reducedMotion: 'reduce' });
+    assert.equal(await moves(), 'none');
+    await context.close();
+});
+
+test('the access key leaves the address, and comes back with a reload',
+    { skip }, async () => {
+        const context = await openBrowser(browser);
+        const jane = await Visit.open(context, backend, 47, login);
+
+        await jane.becomes('open');
+        assert.equal(jane.page.url(), backend.url + '/');
+        await jane.page.reload();
+        await jane.becomes('open');
+        assert.equal(jane.requests.length, 2);
+        assert.equal(jane.tokens[0].room_name, jane.tokens[1].room_name);
+        await context.close();
+    });
+
+test('signing in by hand', { skip }, async () => {
+    const context = await openBrowser(browser, { phone: true });
+    const page = await context.newPage();
+    const jane = new Visit(page);
+
+    await page.goto(backend.url);
+    assert.equal((await focused(page)).id, 'appointment-id');
+    for (const [id, key, problem] of [
+        ['47', 'wrong', 'This access key is not valid.'],
+        ['46', login, 'There is no such appointment for you.']]) {
+        await page.getByLabel('Appointment number').fill(id);
+        await page.getByLabel('Access key').fill(key);
+        await page.keyboard.press('Enter');
+        await page.getByText(problem).waitFor();
+    }
+    await page.getByLabel('Appointment number').fill('47');
+    await page.getByLabel('Access key').fill(login);
+    await page.keyboard.press('Enter');
+    await jane.becomes('open');
+    await context.close();
+});
+
+test('a cancelled appointment', { skip }, async () => {
+    const context = await openBrowser(browser);
+    const jane = await Visit.open(context, backend, 48, login);
+
+    await jane.becomes('ended');
+    assert.equal(await jane.text('#message-title'),
+        'This appointment was cancelled');
+    assert.equal(await jane.page.isVisible('#join'), false);
+    await context.close();
+});
+
+for (const [what, flag, permissions, caption] of [
+    ['is not allowed', '--use-fake-ui-for-media-stream', [],
+        /^The camera is not allowed\. The lock or camera sign/],
+    ['is not there', '--use-fake-device-for-media-stream',
+        ['camera', 'microphone'], /^The camera is not found\.$/]])
+    test(`a camera that ${what}`, { skip }, async () => {
+        const bare = await launch({ without: flag });
+        const context = await openBrowser(bare, { permissions });
+        const jane = await Visit.open(context, backend, 47, login);
+
+        await jane.becomes('open');
+        await jane.page.getByRole('button', { name: 'Camera' }).click();
+        await jane.page.waitForSelector('#self-view[data-camera=trouble]');
+        assert.match(await jane.text('#self-caption'), caption);
+        assert.match((await jane.said()).at(-1), caption);
+        assert.equal(await jane.page.getAttribute('#camera', 'aria-pressed'),
+            'false');
+        await jane.join({ camera: false });
+        assert.match(await jane.text('#message-title'),
+            /You are in the call/);
+        await bare.close();
+    });
