@@ -55,6 +55,24 @@ named_suite.run()
 BOTH = (plain_suite, named_suite)
 
 #
+# The README's JWT
+#
+
+with open(os.path.join(EXAMPLE, 'README.md')) as file:
+    block = re.search(r'```sh\n(.*?)```', file.read(), re.DOTALL).group(1)
+secret = os.path.join(plain.database.directory, 'jwt-secret')
+with open(secret, 'w') as file:
+    file.write('a secret of the API alone, of some length\n')
+made = program('bash', '-c', block.replace('/etc/postgrest/jwt-secret', secret)
+               + '\njwt 2')
+said = jwt.decode(made.stdout.decode().strip(),
+                  'a secret of the API alone, of some length',
+                  algorithms=['HS256'], audience='clinic-api')
+plain_suite.equal(
+    (made.stderr, said['role'], said['sub'], 3500 < said['exp'] - time.time()),
+    (b'', 'web_user', '2', True), 'the README\'s lines make a JWT')
+
+#
 # Without a proxy
 #
 
@@ -280,6 +298,9 @@ suite.equal(alone(plain, 'web_user', 3, 'SELECT id FROM practice.appointments'),
 #
 
 admin = plain.admin
+suite.refuses(suite.get('video_status', plain.claims(2, sub='jane'),
+                        appointment_id='47'), 400, '22P02', '',
+              'a sub that is no id cannot be compared with one')
 rows(admin, 'DROP POLICY video_participant ON practice.appointments')
 suite.refuses(suite.call('video_token', 2, 47), 404, 'PT404', 'not_found',
               'without the policy there is no appointment')
