@@ -27,6 +27,9 @@
 /* LiveKit's own for tokens, seconds: clocks differ */
 #define LEEWAY 60
 
+/* The end of the year 9999; what is later is no time of a call. */
+#define MAX_MILLISECONDS INT64CONST(253402300799999)
+
 static bool verify(const VidTokenDelivery *delivery, const VidTokenKey *key);
 static bool is_digest_of(const VidTokenJson *claims,
 						 const VidTokenOctets *body);
@@ -191,7 +194,7 @@ get_string(const VidTokenJson *json, VidTokenJsonNode object,
 
 /*
  * get_time: from the member in milliseconds, where there is one, else from
- * that in seconds; -infinity without either
+ * that in seconds; -infinity without either, or beyond all calls
  */
 static TimestampTz
 get_time(const VidTokenJson *json, VidTokenJsonNode object,
@@ -202,15 +205,15 @@ get_time(const VidTokenJson *json, VidTokenJsonNode object,
 
 	if (value <= 0)
 		value = get_integer(json, object, seconds) * 1000;
-	if (value <= 0)
+	if (value <= 0 || value > MAX_MILLISECONDS)
 		return DT_NOBEGIN;
 	return (value - (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
 			SECS_PER_DAY * 1000) * 1000;
 }
 
 /*
- * get_integer: a string of at most 14 digits, which in milliseconds reach
- * beyond the year 5000, or 0
+ * get_integer: a string of at most 15 digits, which in milliseconds reach
+ * beyond the year 9999, or 0
  */
 static int64
 get_integer(const VidTokenJson *json, VidTokenJsonNode object,
@@ -218,7 +221,7 @@ get_integer(const VidTokenJson *json, VidTokenJsonNode object,
 {
 	const char *digits = get_string(json, object, name);
 
-	if (digits == NULL || digits[0] == '\0' || strlen(digits) > 14 ||
+	if (digits == NULL || digits[0] == '\0' || strlen(digits) > 15 ||
 		digits[strspn(digits, "0123456789")] != '\0')
 		return 0;
 	return strtoll(digits, NULL, 10);

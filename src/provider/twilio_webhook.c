@@ -118,30 +118,37 @@ verify_with_url(const VidTokenDelivery *delivery, const VidTokenKey *key,
 }
 
 /*
- * other_port: the same address without its port, or with the scheme's
+ * other_port: the same address without its port or, where it has none, with
+ * the scheme's; Twilio may have signed either, and its own libraries take both
  *
- * Twilio's signature may have been made over either.
+ * NULL for what is no address.
  */
 static char *
 other_port(const char *url)
 {
-	const char *host = strstr(url, "://");
+	const char *host = url + strcspn(url, ":/?#");
 	const char *end;
-	const char *port;
+	const char *port = NULL;
+	const char *p;
 
-	if (host == NULL)
+	if (strncmp(host, "://", 3) != 0)
 		return NULL;
 	host += 3;
 	end = host + strcspn(host, "/?#");
-	/* An IPv6 address has colons, and stands in brackets. */
-	port = memchr(host, ']', end - host);
-	if (port == NULL)
-		port = host;
-	port = memchr(port, ':', end - port);
+
+	/* What stands before them is a password, or in an IPv6 address. */
+	for (p = host; p < end; p++)
+	{
+		if (*p == '@' || *p == ']')
+			port = NULL;
+		else if (*p == ':' && port == NULL)
+			port = p;
+	}
 	if (port != NULL)
 		return psprintf("%.*s%s", (int) (port - url), url, end);
 	return psprintf("%.*s%s%s", (int) (end - url), url,
-					strncmp(url, "https://", 8) == 0 ? ":443" : ":80", end);
+					pg_strncasecmp(url, "https:", 6) == 0 ? ":443" : ":80",
+					end);
 }
 
 /*
