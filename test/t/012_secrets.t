@@ -278,7 +278,7 @@ BROKEN = {
     'two keys with one kid': text(SIGN, dict(NEXT, kid='SKtest'), HASH),
     'no name key': text(SIGN, NEXT),
     'two name keys': text(SIGN, HASH, dict(NEXT, vidtoken_use='name')),
-    'an unknown algorithm': text(dict(SIGN, alg='HS1'), HASH),
+    'an unknown algorithm': text(dict(SIGN, alg='HS1024'), HASH),
     'an unknown use': text(dict(SIGN, vidtoken_use='tokens'), HASH),
     'an unknown type': text(dict(SIGN, kty='octet'), HASH),
     'no kid': text({'kty': 'oct', 'alg': 'HS256', 'k': SIGN['k']}, HASH),

@@ -361,7 +361,8 @@ def again(caller, verb):
 
 GONE = 'DROP EXTENSION vidtoken'
 BACK = ('CREATE EXTENSION vidtoken SCHEMA vidtoken', GRANTS)
-LEDGER = 'vidtoken.vidtoken_session', 'vidtoken.vidtoken_room'
+LEDGER = tuple('vidtoken.vidtoken_' + table for table in (
+    'session', 'room', 'call', 'participant', 'event', 'quality'))
 
 # The extension is not there any more when the lock is granted, or it is
 # another one.

@@ -100,8 +100,10 @@ class NewServer(Server):
 # What is looked at before and after
 #
 
-LEDGER = ('SELECT s::text FROM vidtoken.vidtoken_session AS s UNION ALL '
-          'SELECT r::text FROM vidtoken.vidtoken_room AS r ORDER BY 1')
+TABLES = ('vidtoken_session', 'vidtoken_room', 'vidtoken_call',
+          'vidtoken_participant', 'vidtoken_event', 'vidtoken_quality')
+LEDGER = ' UNION ALL '.join('SELECT t::text FROM vidtoken.%s AS t' % table
+                            for table in TABLES) + ' ORDER BY 1'
 
 # Rights on what is the extension's, and on the schemas, but the owner's own
 RIGHTS = """
@@ -147,8 +149,7 @@ SELECT coalesce(nullif(setrole, 0)::regrole::text, ''),
 
 OWNERS = """
 SELECT relowner::regrole::text FROM pg_class
- WHERE oid IN ('vidtoken.vidtoken_session'::regclass,
-               'vidtoken.vidtoken_room'::regclass)"""
+ WHERE relnamespace = 'vidtoken'::regnamespace AND relkind = 'r'"""
 
 # What vidtoken_check says, but for the version of OpenSSL
 CHECK = """
@@ -320,8 +321,17 @@ class Past(Memory, Clinic):
                   'FROM PUBLIC')
 
     def change_tables(self):
-        """Another owner, as README has it, and what a DBA may add."""
-        for table in ('vidtoken_session', 'vidtoken_room'):
+        """What webhooks reported, another owner, as README has it, and what
+        a DBA may add."""
+        self.call("""
+INSERT INTO vidtoken.vidtoken_call VALUES
+    ('twilio', 'apt', 'RM1', now(), NULL, now());
+INSERT INTO vidtoken.vidtoken_participant VALUES
+    ('twilio', 'apt', 'RM1', 'PA1', 'jane', NULL, now(), NULL, now());
+INSERT INTO vidtoken.vidtoken_event VALUES ('twilio', 'EV1', now());
+INSERT INTO vidtoken.vidtoken_quality VALUES
+    ('twilio', 'apt', 'jane', 4, '{"rtt": 20}', now())""")
+        for table in TABLES:
             self.call('ALTER TABLE vidtoken.%s OWNER TO %s'
                       % (table, self.keeper))
         self.call("""
@@ -412,9 +422,9 @@ def same_clinic(past, server, what):
           what + 'vidtoken_check says what it said')
     equal(rows(c, ADDED), [], what + 'what was added to the ledger\'s tables '
           'did not travel')
-    equal(rows(c, OWNERS), [('postgres',)] * 2,
+    equal(rows(c, OWNERS), [('postgres',)] * len(TABLES),
           what + 'they are owned by who restored them')
-    for table in ('vidtoken_session', 'vidtoken_room'):
+    for table in TABLES:
         rows(c, 'ALTER TABLE vidtoken.%s OWNER TO %s' % (table, past.keeper))
     equal((rows(c, OWNERS), rows(c, RIGHTS), rows(c, CHECK)),
           (past.owners, past.rights, past.checked),
