@@ -389,8 +389,8 @@ for table in LEDGER:
 stopped('another owner of the ledger',
         ['ALTER TABLE %s OWNER TO %s' % (table, LEDGER_B) for table in LEDGER],
         ('',))
-stopped('REASSIGN OWNED', ['REASSIGN OWNED BY %s TO %s' % (LEDGER_B, LEDGER_A)],
-        ('',))
+stopped('REASSIGN OWNED',
+        ['REASSIGN OWNED BY %s TO %s' % (LEDGER_B, LEDGER_A)], ('',))
 for table in LEDGER:
     rows(d, 'ALTER TABLE %s OWNER TO %s' % (table, owner))
 
@@ -428,7 +428,6 @@ rows(d, 'DROP SCHEMA other CASCADE')
 # Nothing is recorded, the result type goes while the call waits.
 for caller in callers[:2]:
     rows(caller.connection, 'SET vidtoken.record_sessions = off')
-waiting = []
 rows(d, 'BEGIN; LOCK clinic.slots; DROP EXTENSION vidtoken')
 waiting = [Call(caller, 'issue', 'number', committed)
            for caller in callers[:2]]
@@ -545,7 +544,7 @@ ok(control.waits(), 'a function of nobody\'s waits for its type (the control)')
 rows(d, 'COMMIT')
 control.join(30)
 diag('and gets: ' + str(control.refusal).strip())
-CORE = (('XX000 relation_open',) if control.refusal.sqlstate == 'XX000' else ())
+CORE = ('XX000 relation_open',) * (control.refusal.sqlstate == 'XX000')
 
 # A name that is looked up while there is no such extension is the core's
 # error: of the function, of the argument's type, of the view.  42704 is the
@@ -643,7 +642,8 @@ new_version('DROP TABLE clinic.video_source')()
 # Between the two names there is no such relation, or no such function.  42P01
 # is the core's, when the name goes after it was found.
 meanwhile('the schema of the source is renamed', statements(
-    'ALTER SCHEMA clinic RENAME TO away', 'ALTER SCHEMA away RENAME TO clinic'),
+    'ALTER SCHEMA clinic RENAME TO away',
+    'ALTER SCHEMA away RENAME TO clinic'),
     ('F0000', '42P01'))
 meanwhile('the schema of the extension is renamed', statements(
     'ALTER SCHEMA vidtoken RENAME TO away',

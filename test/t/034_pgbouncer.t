@@ -181,7 +181,7 @@ served = collections.defaultdict(set)   # server connection: (role, user)
 
 
 class Client(threading.Thread):
-    """One of one database, who is now a patient, now a practice, now nobody."""
+    """One of one database: now a patient, now a practice, now nobody."""
 
     def __init__(self, number):
         super().__init__(daemon=True)
@@ -349,7 +349,8 @@ rows(client.connection, 'BEGIN')
 equal(client.patient(10), None, 'and the same connection goes on')
 rows(client.connection, 'COMMIT')
 
-unlike(pool.log(), r'FATAL|prepared statement', 'the pool has nothing to report')
+unlike(pool.log(), r'FATAL|prepared statement',
+       'the pool has nothing to report')
 unlike(server_log().decode('utf-8', 'replace'),
        r'terminated by signal|PANIC:|TRAP:|invalid memory|leaked|leak:',
        'nor has the server')
