@@ -280,6 +280,10 @@ export class Backend {
         });
     }
 
+    get pid() {
+        return this.#child.pid;
+    }
+
     async stop(signal = 'SIGTERM') {
         this.#child.kill(signal);
         return await this.exited;
