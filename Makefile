@@ -45,6 +45,7 @@ OBJS = \
 	src/sql/argument.o \
 	src/sql/check.o \
 	src/sql/check_keys.o \
+	src/sql/check_webhooks.o \
 	src/sql/current_room.o \
 	src/sql/grant.o \
 	src/sql/headers.o \

@@ -34,7 +34,8 @@ static void check_same(VidTokenReport *report, int index);
 static void check_usage(VidTokenReport *report, const VidTokenKey *key);
 
 /*
- * vidtoken_check_keys: the keyring, the key that signs, and each key
+ * vidtoken_check_keys: the keyring, the key that signs, each key, and what they
+ * are to webhooks
  */
 void
 vidtoken_check_keys(VidTokenReport *report)
@@ -70,6 +71,7 @@ vidtoken_check_keys(VidTokenReport *report)
 		check_same(report, i);
 		check_usage(report, key);
 	}
+	vidtoken_check_webhooks(report);
 }
 
 static void

@@ -30,7 +30,8 @@ extern void vidtoken_report_add(VidTokenReport *report, const char *item,
 extern bool vidtoken_report_passes(VidTokenReport *report, const char *item,
 								   VidTokenStep step, void *arg);
 
-/* what check.c leaves to check_keys.c */
+/* what check.c leaves to check_keys.c, and that to check_webhooks.c */
 extern void vidtoken_check_keys(VidTokenReport *report);
+extern void vidtoken_check_webhooks(VidTokenReport *report);
 
 #endif							/* VIDTOKEN_REPORT_H */
