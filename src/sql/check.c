@@ -208,7 +208,7 @@ check_ledger(VidTokenReport *report)
 
 	if (owner != NULL)
 		vidtoken_report_add(report, "ledger", "error", owner,
-							"Give vidtoken_session and vidtoken_room to one role that may use their schema.");
+							"Give all of them, vidtoken_session to vidtoken_quality, to one role that may use their schema.");
 	if (grants != NULL)
 		vidtoken_report_add(report, "ledger", "error",
 							psprintf("others than the owner have rights on the tables: %s", grants),

@@ -4,7 +4,7 @@
 -- What CREATE EXTENSION leaves in the catalog: labels, rights, comments,
 -- settings; and that it refuses to build on objects that were there before.
 
-SELECT plan(89);
+SELECT plan(104);
 
 -- objects of the extension
 -- without the types that come with a type or a relation: they have no comment,
@@ -47,6 +47,10 @@ SELECT bag_eq(
     ('vidtoken_reset_room(vidtoken_id)', 'vu'),
     ('vidtoken_prune(interval)', 'vu'),
     ('vidtoken_room_settings(vidtoken_id)', 'su'),
+    ('vidtoken_status(vidtoken_id)', 'su'),
+    ('vidtoken_webhook(text,bytea,jsonb,text)', 'vu'),
+    ('vidtoken_report_quality(vidtoken_id,integer,jsonb)', 'vu'),
+    ('vidtoken_report_quality(vidtoken_id,vidtoken_id,integer,jsonb)', 'vu'),
     ('vidtoken_sign(json,text)', 'vr'),
     ('vidtoken_verify(text,interval)', 'ss'),
     ('vidtoken_jwks()', 'ss strict'),
@@ -69,6 +73,10 @@ SELECT bag_eq(
     ('vidtoken_reset_room(vidtoken_id)', 'text'),
     ('vidtoken_prune(interval)', 'bigint'),
     ('vidtoken_room_settings(vidtoken_id)', 'record'),
+    ('vidtoken_status(vidtoken_id)', 'record'),
+    ('vidtoken_webhook(text,bytea,jsonb,text)', 'record'),
+    ('vidtoken_report_quality(vidtoken_id,integer,jsonb)', 'void'),
+    ('vidtoken_report_quality(vidtoken_id,vidtoken_id,integer,jsonb)', 'void'),
     ('vidtoken_sign(json,text)', 'text'),
     ('vidtoken_verify(text,interval)', 'record'),
     ('vidtoken_jwks()', 'jsonb'),
@@ -86,6 +94,11 @@ SELECT is(pg_get_function_arguments(oid), arguments, f || ' has the contract''s 
     ('vidtoken_room_settings', 'appointment_id vidtoken_id, OUT room_name text, OUT empty_room_timeout interval, OUT unused_room_timeout interval, '
      'OUT max_participants integer, OUT opens_at timestamp with time zone, OUT closes_at timestamp with time zone, '
      'OUT provider text, OUT create_request jsonb, OUT adjusted text[]'),
+    ('vidtoken_status', 'appointment_id vidtoken_id, OUT appointment_id jsonb, OUT room_name text, OUT room_status text, '
+     'OUT participant_count integer, OUT room_duration interval, OUT room_duration_seconds bigint, '
+     'OUT started_at timestamp with time zone, OUT ended_at timestamp with time zone, OUT connection_quality integer, '
+     'OUT participants jsonb, OUT reported_at timestamp with time zone, OUT schedule text'),
+    ('vidtoken_webhook', 'provider text, body bytea, headers jsonb, url text DEFAULT NULL::text, OUT result text, OUT response jsonb'),
     ('vidtoken_sign', 'claims json, key_id text DEFAULT NULL::text'),
     ('vidtoken_verify', 'token text, leeway interval DEFAULT ''00:00:00''::interval, '
      'OUT valid boolean, OUT reason text, OUT header json, OUT claims json, OUT key_id text, OUT expires_at timestamp with time zone'),
@@ -95,6 +108,10 @@ SELECT is(pg_get_function_arguments(oid), arguments, f || ' has the contract''s 
 SELECT is(ARRAY(SELECT pg_get_function_arguments(oid) FROM function WHERE proname = f ORDER BY pronargs),
           ARRAY['appointment_id vidtoken_id', 'appointment_id vidtoken_id, user_id vidtoken_id'], f || ' has two forms')
   FROM unnest(ARRAY['vidtoken_issue', 'vidtoken_refresh']) AS f;
+SELECT is(ARRAY(SELECT pg_get_function_arguments(oid) FROM function WHERE proname = 'vidtoken_report_quality' ORDER BY pronargs),
+          ARRAY['appointment_id vidtoken_id, quality integer, metrics jsonb DEFAULT NULL::jsonb',
+                'appointment_id vidtoken_id, user_id vidtoken_id, quality integer, metrics jsonb DEFAULT NULL::jsonb'],
+          'vidtoken_report_quality has two forms');
 SELECT is_empty('SELECT signature FROM function WHERE prosecdef', 'no function is SECURITY DEFINER');
 SELECT is_empty('SELECT signature FROM function WHERE proleakproof', 'no function is LEAKPROOF');
 SELECT bag_eq($$SELECT signature FROM function WHERE provolatile = 'i'$$,
@@ -131,7 +148,7 @@ SELECT pg_temp.rights_are_right('as created');
 -- comments
 SELECT is_empty($$SELECT name FROM member WHERE coalesce(obj_description(objid, (SELECT relname FROM pg_class WHERE oid = classid)), '') = ''$$,
                 'every object has a comment');
-SELECT cmp_ok(count(*), '>=', 39::bigint, 'and they are all here') FROM member;
+SELECT cmp_ok(count(*), '>=', 47::bigint, 'and they are all here') FROM member;
 SELECT is_empty($$SELECT attname FROM pg_attribute WHERE attrelid = 'vidtoken_grant'::regclass
                   AND attnum > 0 AND coalesce(col_description(attrelid, attnum), '') = ''$$,
                 'every member of the grant has one');
@@ -158,10 +175,12 @@ SELECT bag_eq($$SELECT name, castcontext::text || castmethod::text FROM member J
 
 -- tables, dump, schema
 SELECT bag_eq($$SELECT relname || ' ' || relkind::text FROM relation$$,
-              ARRAY['vidtoken_session r', 'vidtoken_room r', 'vidtoken_sessions v'], 'two tables and a view');
+              ARRAY['vidtoken_session r', 'vidtoken_room r', 'vidtoken_call r', 'vidtoken_participant r', 'vidtoken_event r',
+                    'vidtoken_quality r', 'vidtoken_sessions v'], 'six tables and a view');
 SELECT is(count(DISTINCT relowner)::integer, 1, 'they have one owner') FROM relation;
 SELECT bag_eq($$SELECT t::regclass::text, condition FROM pg_extension, unnest(extconfig, extcondition) AS c (t, condition) WHERE extname = 'vidtoken'$$,
-              $$VALUES ('vidtoken_session', ''), ('vidtoken_room', '')$$, 'both tables are dumped, all rows of them');
+              $$VALUES ('vidtoken_session', ''), ('vidtoken_room', ''), ('vidtoken_call', ''), ('vidtoken_participant', ''),
+                       ('vidtoken_event', ''), ('vidtoken_quality', '')$$, 'all tables are dumped, all rows of them');
 SELECT is(extrelocatable, false, 'the extension is not relocatable') FROM pg_extension WHERE extname = 'vidtoken';
 SELECT is(code, '0A000', 'so its schema cannot be changed') FROM pg_temp.refusal('ALTER EXTENSION vidtoken SET SCHEMA public');
 
@@ -182,7 +201,10 @@ SELECT bag_eq(
     ('vidtoken.max_ttl', 'integer s', '14400'),
     ('vidtoken.min_duration', 'integer s', '300'),
     ('vidtoken.min_ttl', 'integer s', '3600'),
+    ('vidtoken.notify_channel', 'string', ''),
     ('vidtoken.provider', 'string', 'twilio'),
+    ('vidtoken.public_url', 'string', ''),
+    ('vidtoken.quality_stale_after', 'integer s', '60'),
     ('vidtoken.record_sessions', 'enum', 'required'),
     ('vidtoken.refresh_window', 'integer s', '300'),
     ('vidtoken.room_format', 'string', 'apt-{appointment_id}-{suffix}'),
@@ -237,13 +259,21 @@ SELECT is(pg_temp.as_nobody('SELECT ' || statement), outcome, format('with the s
     ('vidtoken.vidtoken_reset_room(47)', '42501'),
     ('vidtoken.vidtoken_prune()', '42501'),
     ('vidtoken.vidtoken_room_settings(47)', '42501'),
+    ('vidtoken.vidtoken_status(47)', '42501'),
+    ('vidtoken.vidtoken_webhook(''twilio'', '''', ''{}'')', '42501'),
+    ('vidtoken.vidtoken_report_quality(47, 5)', '42501'),
+    ('vidtoken.vidtoken_report_quality(47, 2, 5)', '42501'),
     ('vidtoken.vidtoken_sign(''{}'')', '42501'),
     ('vidtoken.vidtoken_verify('''')', '42501'),
     ('vidtoken.vidtoken_jwks()', '42501'),
     ('vidtoken.vidtoken_check()', '42501'),
     ('* FROM vidtoken.vidtoken_sessions', '42501'),
     ('* FROM vidtoken.vidtoken_session', '42501'),
-    ('* FROM vidtoken.vidtoken_room', '42501')) AS e (statement, outcome);
+    ('* FROM vidtoken.vidtoken_room', '42501'),
+    ('* FROM vidtoken.vidtoken_call', '42501'),
+    ('* FROM vidtoken.vidtoken_participant', '42501'),
+    ('* FROM vidtoken.vidtoken_event', '42501'),
+    ('* FROM vidtoken.vidtoken_quality', '42501')) AS e (statement, outcome);
 GRANT SELECT ON vidtoken.vidtoken_sessions TO vidtoken_test_nobody;
 SELECT is(pg_temp.as_nobody('SELECT * FROM vidtoken.vidtoken_sessions'), 'ok', 'a grant on the view alone lets it be read');
 
@@ -273,6 +303,10 @@ SELECT is(code, expected, 'CREATE EXTENSION fails over an earlier ' || object)
     ('TABLE vidtoken.vidtoken_session', '(i integer)', '42P07'),
     ('TABLE vidtoken.vidtoken_room', '(i integer)', '42P07'),
     ('VIEW vidtoken.vidtoken_room', ' AS SELECT 1', '42P07'),
+    ('TABLE vidtoken.vidtoken_call', '(i integer)', '42P07'),
+    ('TABLE vidtoken.vidtoken_participant', '(i integer)', '42P07'),
+    ('TABLE vidtoken.vidtoken_event', '(i integer)', '42P07'),
+    ('VIEW vidtoken.vidtoken_quality', ' AS SELECT 1', '42P07'),
     ('TABLE vidtoken.vidtoken_sessions', '(i integer)', '42P07'),
     ('VIEW vidtoken.vidtoken_sessions', ' AS SELECT 1', '42P07'),
     ('FUNCTION vidtoken.vidtoken_id_in(cstring)', ' RETURNS text LANGUAGE internal AS $$textin$$', '42723'),

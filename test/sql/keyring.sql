@@ -79,7 +79,7 @@ $$;
 
 SELECT repeat('canary', 6) AS first, repeat('second', 6) AS second, repeat('third-', 6) AS third \gset
 
-SELECT plan(70);
+SELECT plan(71);
 
 --
 -- Replacement
@@ -161,8 +161,10 @@ INSERT INTO broken (name, content, reason) VALUES
 ('no kid', pg_temp.ring(replace(pg_temp.jwk('SKtest', :'first'), '"kid"', '"kit"')), 'a key has no kid of 1 to'),
 ('a key too short', pg_temp.ring(pg_temp.jwk('SKtest', 'canary'), pg_temp.name_key()),
  'key "SKtest": HS256 needs a secret of at least 32 bytes \(livekit-server --dev'),
-('an unknown alg', pg_temp.ring(replace(pg_temp.jwk('SKtest', :'first'), 'HS256', 'HS1')),
+('an unknown alg', pg_temp.ring(replace(pg_temp.jwk('SKtest', :'first'), 'HS256', 'HS2')),
  'key "SKtest": alg is none of those supported'),
+('an alg of webhooks', pg_temp.ring(replace(pg_temp.jwk('SKtest', :'first'), 'HS256', 'HS1')),
+ 'key "SKtest": alg HS1 is for vidtoken_use "webhook" alone'),
 ('another kty', pg_temp.ring(replace(pg_temp.jwk('SKtest', :'first'), '"oct"', '"RSA"')), 'key "SKtest": kty must be "oct" for alg HS256'),
 ('padding in k', pg_temp.ring(replace(pg_temp.jwk('SKtest', :'first'), '"k":"', '"k":"=')), 'key "SKtest": k is not base64url'),
 ('a key for encryption', pg_temp.ring(pg_temp.jwk('SKtest', :'first', ',"use":"enc"')), 'key "SKtest": use is not "sig"'),

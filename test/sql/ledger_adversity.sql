@@ -182,6 +182,10 @@ SELECT ok(pg_temp.tells('search_path of their own: loose'), 'check: triggers wit
 ALTER TABLE vidtoken.vidtoken_session OWNER TO regress_vidtoken_keeper;
 SELECT ok(pg_temp.tells('several owners'), 'check: tables of two owners');
 ALTER TABLE vidtoken.vidtoken_room OWNER TO regress_vidtoken_keeper;
+ALTER TABLE vidtoken.vidtoken_call OWNER TO regress_vidtoken_keeper;
+ALTER TABLE vidtoken.vidtoken_participant OWNER TO regress_vidtoken_keeper;
+ALTER TABLE vidtoken.vidtoken_event OWNER TO regress_vidtoken_keeper;
+ALTER TABLE vidtoken.vidtoken_quality OWNER TO regress_vidtoken_keeper;
 SELECT ok(pg_temp.tells('lacks USAGE on the schema'), 'check: an owner that cannot reach its tables');
 CREATE MATERIALIZED VIEW clinic.copied AS SELECT * FROM clinic.hidden;
 SET LOCAL vidtoken.source = 'clinic.copied';
