@@ -36,7 +36,7 @@ clinic = Clinic('memory')
 watcher = clinic.connect()
 started_at = value(watcher, 'SELECT pg_postmaster_start_time()')
 
-TOKENS = 1000000
+TOKENS = int(os.environ.get('VIDTOKEN_MEMORY_TOKENS', 1000000))
 LIMIT = 1024                            # kB
 SINGLE = 10000                          # of them, one a statement
 BATCH = 500                             # calls of one statement
