@@ -450,7 +450,7 @@ class Load:
         """Each caller refreshes sessions that it knows, over a connection of
         its own, and tries one that is barred; whether all could.
         """
-        good = True
+        good, refreshed = True, 0
         for caller in self.callers:
             chosen = [key for key in caller.keys
                       if caller.get(key).jti
@@ -462,5 +462,7 @@ class Load:
             good &= all(caller.call('refresh', key) for key in chosen)
             caller.connection.close()
             done = caller.acknowledged - before
-            good &= sum(done.values()) == len(chosen) and done['refresh'] > 0
-        return good
+            good &= sum(done.values()) == len(chosen)
+            # A slow machine may have left a caller with barred ones alone.
+            refreshed += done['refresh']
+        return good and refreshed > 0
