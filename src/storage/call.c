@@ -31,6 +31,16 @@ static VidTokenStatement remember = {
 	.types = {TEXTOID, TEXTOID, TIMESTAMPTZOID},
 };
 
+static VidTokenStatement look_up = {
+	.query = "SELECT 1 FROM %1$s.vidtoken_event AS e"
+	" WHERE e.provider OPERATOR(pg_catalog.=) $1"
+	" AND e.event_id OPERATOR(pg_catalog.=) $2",
+	.tables = VIDTOKEN_TABLE(VIDTOKEN_TABLE_EVENT),
+	.read_only = true,
+	.nargs = 2,
+	.types = {TEXTOID, TEXTOID},
+};
+
 /* LEAST and GREATEST pass over NULLs. */
 static VidTokenStatement record_room = {
 	.query = "INSERT INTO %1$s.vidtoken_call AS c"
@@ -88,6 +98,8 @@ vidtoken_call_record(const char *provider, const VidTokenEvent *event,
 	is_new = vidtoken_ledger_execute(&remember, values, NULL) > 0;
 	if (is_new)
 		record_state(provider, event);
+	else if (vidtoken_ledger_execute(&look_up, values, NULL) == 0)
+		vidtoken_ledger_suppressed();
 	SPI_finish();
 	return is_new;
 }
