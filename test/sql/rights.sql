@@ -1,5 +1,6 @@
 \unset ECHO
 \i test/setup.sql
+\i test/webhooks.sql
 
 -- Promise: whoever may call gets what the source shows to that role, and
 -- nothing else: no right on the ledger is needed, none is lent.
@@ -9,6 +10,7 @@ CREATE ROLE regress_vidtoken_alice;
 CREATE ROLE regress_vidtoken_bob;
 CREATE ROLE regress_vidtoken_service;
 CREATE ROLE regress_vidtoken_ledger NOLOGIN;
+CREATE ROLE regress_vidtoken_hook;
 GRANT USAGE ON SCHEMA vidtoken, clinic TO
     regress_vidtoken_plain, regress_vidtoken_alice, regress_vidtoken_bob,
     regress_vidtoken_service;
@@ -65,7 +67,7 @@ $$;
 
 SELECT current_setting('server_version_num')::integer >= 150000 AS has_invoker \gset
 
-SELECT plan(102);
+SELECT plan(119);
 
 --
 -- Nothing for PUBLIC
@@ -136,7 +138,11 @@ SELECT is(pg_temp.as_role('regress_vidtoken_service', format('%s vidtoken.%I', c
           true, format('it cannot %s %s', command, name))
   FROM (VALUES (1, 'SELECT 1::text FROM', 'vidtoken_session'), (2, 'SELECT 1::text FROM', 'vidtoken_room'),
                (3, 'SELECT 1::text FROM', 'vidtoken_sessions'), (4, 'DELETE FROM', 'vidtoken_session'),
-               (5, 'DELETE FROM', 'vidtoken_room'), (6, 'TRUNCATE', 'vidtoken_session')) AS v(n, command, name)
+               (5, 'DELETE FROM', 'vidtoken_room'), (6, 'TRUNCATE', 'vidtoken_session'),
+               (7, 'SELECT 1::text FROM', 'vidtoken_call'), (8, 'SELECT 1::text FROM', 'vidtoken_participant'),
+               (9, 'SELECT 1::text FROM', 'vidtoken_event'), (10, 'SELECT 1::text FROM', 'vidtoken_quality'),
+               (11, 'DELETE FROM', 'vidtoken_call'), (12, 'DELETE FROM', 'vidtoken_participant'),
+               (13, 'DELETE FROM', 'vidtoken_event'), (14, 'DELETE FROM', 'vidtoken_quality')) AS v(n, command, name)
  ORDER BY n;
 GRANT SELECT ON vidtoken.vidtoken_sessions TO regress_vidtoken_service;
 SELECT is(pg_temp.as_role('regress_vidtoken_service', 'SELECT state FROM vidtoken.vidtoken_sessions'),
@@ -159,6 +165,39 @@ SELECT is(pg_temp.as_role('regress_vidtoken_service', pg_temp.issue('47')),
           '42501 permission denied for function vidtoken_issue', 'the right to name anyone is not the right to be oneself');
 SELECT is(pg_temp.as_role('regress_vidtoken_service', pg_temp.refresh('47')),
           '42501 permission denied for function vidtoken_refresh', 'nor to refresh as oneself');
+
+-- the same for what clients report
+GRANT EXECUTE ON FUNCTION vidtoken.vidtoken_report_quality(vidtoken.vidtoken_id, integer, jsonb),
+    vidtoken.vidtoken_status(vidtoken.vidtoken_id) TO regress_vidtoken_alice;
+GRANT EXECUTE ON FUNCTION vidtoken.vidtoken_report_quality(vidtoken.vidtoken_id, vidtoken.vidtoken_id, integer, jsonb)
+TO regress_vidtoken_service;
+SELECT is(pg_temp.as_role('regress_vidtoken_alice', 'SELECT vidtoken.vidtoken_report_quality(47, 5)::text'), '',
+          'an end user reports its own quality'),
+       is(pg_temp.as_role('regress_vidtoken_alice', 'SELECT vidtoken.vidtoken_report_quality(47, 9, 0)::text'),
+          '42501 permission denied for function vidtoken_report_quality', 'and no other''s'),
+       is(pg_temp.as_role('regress_vidtoken_service', 'SELECT vidtoken.vidtoken_report_quality(47, 2, 4)::text'), '',
+          'a back end any participant''s'),
+       is(pg_temp.as_role('regress_vidtoken_service', 'SELECT vidtoken.vidtoken_report_quality(47, 4)::text'),
+          '42501 permission denied for function vidtoken_report_quality', 'but not as the request''s user');
+
+-- The endpoint of webhooks sees neither the clinic nor the ledger.
+GRANT USAGE ON SCHEMA vidtoken TO regress_vidtoken_hook;
+GRANT EXECUTE ON FUNCTION vidtoken.vidtoken_webhook(text, bytea, jsonb, text) TO regress_vidtoken_hook;
+SELECT room_name AS room FROM vidtoken.vidtoken_room_settings(47) \gset
+SELECT is(pg_temp.as_role('regress_vidtoken_hook', format('SELECT result FROM vidtoken.vidtoken_webhook(%L, %L, %L, %L)',
+              d.provider, d.body, d.headers, d.url)), 'accepted', 'a role that may do nothing else takes webhooks in'),
+       is(pg_temp.as_role('regress_vidtoken_hook', 'SELECT room_status FROM vidtoken.vidtoken_status(47)'),
+          '42501 permission denied for function vidtoken_status', 'and is told nothing'),
+       is(pg_temp.as_role('regress_vidtoken_alice', 'SELECT concat_ws('' '', room_status, participant_count, connection_quality) FROM vidtoken.vidtoken_status(47)'),
+          'active 1 4', 'who sees the appointment is')
+  FROM timestamptz(timestamptz '2026-03-02 10:00+00') AS at,
+       pg_temp.event('twilio', 'joined', :'room', 'RM1', at, at, 'PA1', '2-jane@example.com', at) AS d;
+REVOKE SELECT ON clinic.video_source FROM regress_vidtoken_alice;
+SELECT is(pg_temp.as_role('regress_vidtoken_alice', 'SELECT room_status FROM vidtoken.vidtoken_status(47)'),
+          '42501 permission denied for view video_source', 'no right on the source, no status'),
+       is(pg_temp.as_role('regress_vidtoken_alice', 'SELECT vidtoken.vidtoken_report_quality(47, 5)::text'),
+          '42501 permission denied for view video_source', 'and no report');
+GRANT SELECT ON clinic.video_source TO regress_vidtoken_alice;
 
 --
 -- Who is the caller?
