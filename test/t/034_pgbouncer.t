@@ -138,10 +138,16 @@ pidfile = %s/pid
             [CLUSTER, 'as', PGBOUNCER, '-q', os.path.join(HOME, 'ini')],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
-        if not wait_until(lambda: os.path.exists(os.path.join(
-                HOME, '.s.PGSQL.%d' % PORT))):
+        if not wait_until(self.answers):
             raise RuntimeError('pgbouncer does not start: ' + self.log())
-        self.console = self.connect('pgbouncer', os.environ['PGUSER'])
+
+    def answers(self):
+        """The socket is there before anybody listens to it."""
+        try:
+            self.console = self.connect('pgbouncer', os.environ['PGUSER'])
+        except psycopg2.OperationalError:
+            return False
+        return True
 
     def connect(self, database, user=None):
         return connect(database, user or authenticator, host=HOME, port=PORT)
