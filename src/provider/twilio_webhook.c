@@ -118,30 +118,37 @@ verify_with_url(const VidTokenDelivery *delivery, const VidTokenKey *key,
 }
 
 /*
- * other_port: the same address with the scheme's port, or without a port;
- * Twilio's signature may have been made over either.  NULL when the port is
- * another one.
+ * other_port: the same address without its port or, where it has none, with
+ * the scheme's; Twilio may have signed either, and its own libraries take both
+ *
+ * NULL for what is no address.
  */
 static char *
 other_port(const char *url)
 {
-	const char *port = strncmp(url, "https://", 8) == 0 ? ":443" : ":80";
-	const char *host = strstr(url, "://");
-	Size		length;
-	const char *colon;
+	const char *host = url + strcspn(url, ":/?#");
+	const char *end;
+	const char *port = NULL;
+	const char *p;
 
-	if (host == NULL)
+	if (strncmp(host, "://", 3) != 0)
 		return NULL;
 	host += 3;
-	length = strcspn(host, "/?#");
-	colon = length > 0 ? memchr(host, ':', length) : NULL;
-	if (colon == NULL)
-		return psprintf("%.*s%s%s", (int) (host + length - url), url, port,
-						host + length);
-	if ((Size) (host + length - colon) != strlen(port) ||
-		strncmp(colon, port, strlen(port)) != 0)
-		return NULL;
-	return psprintf("%.*s%s", (int) (colon - url), url, host + length);
+	end = host + strcspn(host, "/?#");
+
+	/* What stands before them is a password, or in an IPv6 address. */
+	for (p = host; p < end; p++)
+	{
+		if (*p == '@' || *p == ']')
+			port = NULL;
+		else if (*p == ':' && port == NULL)
+			port = p;
+	}
+	if (port != NULL)
+		return psprintf("%.*s%s", (int) (port - url), url, end);
+	return psprintf("%.*s%s%s", (int) (end - url), url,
+					pg_strncasecmp(url, "https:", 6) == 0 ? ":443" : ":80",
+					end);
 }
 
 /*
