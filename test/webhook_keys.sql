@@ -31,25 +31,25 @@ BEGIN
         FOR t IN 0 .. 79 LOOP
             IF t < 16 THEN
                 f := block * 64 + t * 4;
-                w[t] := get_byte(padded, f::integer)::bigint << 24 | get_byte(padded, f::integer + 1)::bigint << 16
-                        | get_byte(padded, f::integer + 2) << 8 | get_byte(padded, f::integer + 3);
+                w[t] := (get_byte(padded, f::integer)::bigint << 24) | (get_byte(padded, f::integer + 1) << 16)
+                        | (get_byte(padded, f::integer + 2) << 8) | get_byte(padded, f::integer + 3);
             ELSE
                 f := w[t - 3] # w[t - 8] # w[t - 14] # w[t - 16];
-                w[t] := (f << 1 | f >> 31) & full_word;
+                w[t] := ((f << 1) | (f >> 31)) & full_word;
             END IF;
             IF t < 20 THEN
-                f := b & c | (b # full_word) & d; k := 1518500249;
+                f := (b & c) | ((b # full_word) & d); k := 1518500249;
             ELSIF t < 40 THEN
                 f := b # c # d; k := 1859775393;
             ELSIF t < 60 THEN
-                f := b & c | b & d | c & d; k := 2400959708;
+                f := (b & c) | (b & d) | (c & d); k := 2400959708;
             ELSE
                 f := b # c # d; k := 3395469782;
             END IF;
-            f := (((a << 5 | a >> 27) & full_word) + f + e + k + w[t]) & full_word;
-            e := d; d := c; c := (b << 30 | b >> 2) & full_word; b := a; a := f;
+            f := ((((a << 5) | (a >> 27)) & full_word) + f + e + k + w[t]) & full_word;
+            e := d; d := c; c := ((b << 30) | (b >> 2)) & full_word; b := a; a := f;
         END LOOP;
-        h := ARRAY[h[1] + a & full_word, h[2] + b & full_word, h[3] + c & full_word, h[4] + d & full_word, h[5] + e & full_word];
+        h := ARRAY[(h[1] + a) & full_word, (h[2] + b) & full_word, (h[3] + c) & full_word, (h[4] + d) & full_word, (h[5] + e) & full_word];
     END LOOP;
     RETURN (SELECT decode(string_agg(lpad(to_hex(word), 8, '0'), '' ORDER BY i), 'hex') FROM unnest(h) WITH ORDINALITY AS u (word, i));
 END;
@@ -140,7 +140,7 @@ CREATE TEMP TABLE said (code text, message text, detail text, hint text, context
 CREATE FUNCTION pg_temp.ledger() RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
-    counts text := '';
+    counts text;
     n bigint;
     t text;
 BEGIN
