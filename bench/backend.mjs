@@ -47,6 +47,8 @@ async function sdkBackend(signer) {
             env: { ...process.env, SIGNER: signer, PGUSER: clinic.role,
                 PGDATABASE: clinic.name },
         });
+
+    process.once('exit', () => child.kill());
     const [line] = await once(createInterface(child.stdout), 'line');
 
     return { pid: child.pid, url: line.replace('listening on ', ''),

@@ -13,6 +13,10 @@ import { MINUTE, SECOND, Time, launch, openBrowser, skip }
     from './lib/visit.mjs';
 
 const START = Date.UTC(2026, 2, 2, 10);
+
+// In minutes: what is due at a time has happened when this has passed. The
+// clock of a page is behind that of the server by what it took to start.
+const MOMENT = 0.1;
 let clinic, backend, browser, login, lastId = 100;
 
 before(async () => {
@@ -102,7 +106,7 @@ test('refresh', { skip }, async () => {
     assert.equal(jane.refreshes, 0);
     const [first] = jane.tokens;
 
-    await time.passTo(85, START, 2 * SECOND);
+    await time.passTo(85 + MOMENT, START, 2 * SECOND);
     assert.equal(jane.refreshes, 1, 'five minutes before the expiry');
     const second = jane.tokens.at(-1);
 
@@ -110,7 +114,7 @@ test('refresh', { skip }, async () => {
     assert.equal(second.room_name, first.room_name);
     assert.equal(second.user_identity, first.user_identity);
     assert.ok(Math.abs(Date.parse(first.expires_at) -
-        Date.parse(second.issued_at) - 5 * MINUTE) <= 2 * SECOND);
+        Date.parse(second.issued_at) - 5 * MINUTE) <= MOMENT * MINUTE);
     assert.ok(second.expires_at > first.expires_at);
     await jane.callGoesOn();
     assert.equal(await jane.phase(), 'live');
@@ -131,17 +135,17 @@ for (const [name, dateIsWrongBy] of [['warning', 0],
         assert.match(await jane.text('#countdown'), /^(1:00:00|59:5\d)$/);
         await time.passTo(79.5, START, 10 * MINUTE);
         assert.equal(await jane.notice(), null);
-        await time.passTo(80, START, 5 * SECOND);
+        await time.passTo(80 + MOMENT, START, 3 * SECOND);
         assert.match(await jane.notice(),
             /^Your access ends in (10:00|9:5\d)\.$/);
         assert.match(await jane.text('#notice-text'),
-            /^It is renewed in (5:00|4:5\d), and the call goes on\.$/);
+            /^It is renewed in (5:00|4:[45]\d), and the call goes on\.$/);
         assert.ok((await jane.said()).includes('Your access ends in ' +
             '10 minutes. It is renewed without your doing.'));
         await time.passTo(84.9, START, MINUTE);
         assert.match(await jane.notice(), /^Your access ends in 5:0\d\.$/);
         assert.equal(jane.refreshes, 0);
-        await time.passTo(85.1, START, 2 * SECOND);
+        await time.passTo(85 + MOMENT, START, 2 * SECOND);
         assert.equal(await jane.notice(), null);
         assert.equal(jane.refreshes, 1);
         assert.match((await jane.said()).at(-1), /^Your access was renewed/);
@@ -155,6 +159,7 @@ test('five_hours', { skip }, async () => {
 
     await jane.join();
     assert.equal(life(jane.tokens[0]), 240);
+    await time.passTo(MOMENT, START);
     while (time.now < START + 419 * MINUTE) {
         const sinceStart = (time.now - START) / MINUTE;
         const somethingIsDue = (sinceStart >= 220 && sinceStart < 240) ||
@@ -162,7 +167,7 @@ test('five_hours', { skip }, async () => {
 
         await time.pass(somethingIsDue ? MINUTE : 10 * MINUTE, 10 * MINUTE);
         hasToken(jane, time);
-        const minute = (time.now - START) / MINUTE;
+        const minute = Math.floor((time.now - START) / MINUTE);
         const kind = (await jane.notice())?.replace(/ in .*/, '') ?? 'none';
 
         if ([...notices.values()].at(-1) !== kind) notices.set(minute, kind);

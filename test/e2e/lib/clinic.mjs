@@ -268,6 +268,9 @@ export class Backend {
                 ...env,
             },
         });
+        const child = this.#child;
+
+        process.once('exit', () => child.kill());
         this.exited = new Promise(resolve => this.#child.once('exit',
             (code, signal) => resolve(signal ?? code)));
         this.#child.stderr.on('data', data => { this.output += data; });

@@ -107,7 +107,7 @@ export class Visit {
         });
         page.on('request', request => this.#begin(request));
         page.on('requestfailed', request => this.#pending.delete(request));
-        page.on('response', response => this.#note(response));
+        page.on('requestfinished', request => this.#note(request));
     }
 
     static async open(context, backend, id, login) {
@@ -126,21 +126,27 @@ export class Visit {
         if (kind) this.#pending.set(request, kind);
     }
 
-    async #note(response) {
-        const kind = this.#pending.get(response.request());
+    async #note(request) {
+        const kind = this.#pending.get(request);
 
         if (!kind) return;
+        const response = await request.response();
+
         this.requests.push({ kind, status: response.status() });
         if (response.status() === 200)
             this.tokens.push(await response.json());
-        this.#pending.delete(response.request());
+        this.#pending.delete(request);
     }
 
-    /* Until it waits for no answer about a token. */
+    /*
+     * Until it waits for no answer about a token, and has read what came: its
+     * clock also says how long it waits, and would cut the answer off.
+     */
     async quiet() {
         await this.page.evaluate(() => 0);
         await sleep(30);
         await until(() => this.#pending.size === 0);
+        await sleep(30);
         await this.page.evaluate(() => 0);
     }
 
