@@ -41,6 +41,7 @@ EXAMPLE = os.path.join(ROOT, 'examples', 'postgrest', 'nginx')
 UUID = '6F0c3c3e-2f0a-4a53-9a36-1c8f35d4f4a7'
 TOKEN = 'Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2ln'
 STATUS = {}     # what the upstream answers, by the path; 200 otherwise
+CUT = 0         # no answer at all
 requests = []   # what reached it
 
 
@@ -54,11 +55,15 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get('Content-Length') or 0)
         requests.append({
             'method': self.command, 'path': self.path,
+            'version': self.request_version, 'port': self.client_address[1],
             'headers': {key.lower(): text
                         for key, text in self.headers.items()},
             'names': [key.lower() for key in self.headers.keys()],
             'body': self.rfile.read(length)})
         status = STATUS.get(self.path.split('?')[0], 200)
+        if status == CUT:
+            self.close_connection = True
+            return
         body = b'' if status == 204 else b'{"answer":%d}' % len(requests)
         self.send_response(status)
         if body:
@@ -87,6 +92,11 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         pass
 
 
+# the site may have files of such names
+ON_DISK = ('/api/appointments/video-room/47', '/api/video-webhook/x.php',
+           '/robots.txt')
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
@@ -103,16 +113,20 @@ class Nginx:
         NOBODY = {'user': 'nobody', 'group': pwd.getpwnam('nobody').pw_gid,
                   'extra_groups': []}
 
-    def __init__(self, upstream, rate):
+    def __init__(self, rate, *upstreams):
         self.home = tempfile.mkdtemp(prefix='vidtoken.', dir='/tmp')
         atexit.register(self.end)
         self.process = None
         self.port = free_port()
-        self.copy('vidtoken-http.conf', ('127.0.0.1:3000',
-                                         '127.0.0.1:%d' % upstream),
+        self.copy('vidtoken-http.conf', ('127.0.0.1:3000', '; server '.join(
+            '127.0.0.1:%d max_fails=0' % one for one in upstreams)),
                   ('rate=5r/s', 'rate=' + rate))
         self.copy('vidtoken-proxy.conf')
         self.copy('vidtoken-server.conf')
+        for name in ON_DISK:
+            os.makedirs(os.path.dirname(self.home + '/www' + name),
+                        exist_ok=True)
+            self.write('www' + name, 'a file of the site')
         self.write('nginx.conf', """
 daemon off;
 worker_processes 1;
@@ -137,14 +151,21 @@ http {
     gzip_types *;
     gzip_min_length 1;
     expires 1h;
+    client_max_body_size 4m;
+    proxy_intercept_errors on;
+    proxy_next_upstream error timeout http_500;
+    error_page 400 401 403 404 405 409 410 413 425 429 500 502 503 /oops;
     include vidtoken-http.conf;
     server {
         listen 127.0.0.1:%(port)d;
         server_name clinic.example;
+        root %(home)s/www;
+        location = /oops { return 200 "oops"; }
         # a site has locations of its own, and theirs may come first
         location ~ /api/ { return 418; }
         include vidtoken-server.conf;
         location / { return 204; }
+        location ~ txt$ { }
         location /cached/ { proxy_pass http://vidtoken_api; }
     }
 }
@@ -262,7 +283,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 upstream = Server(('127.0.0.1', 0), Upstream)
 threading.Thread(target=upstream.serve_forever, daemon=True).start()
-nginx = Nginx(upstream.server_port, '9999r/s')
+nginx = Nginx('9999r/s', upstream.server_port)
 check = program(*nginx.command, '-t', **nginx.NOBODY)
 if not ok(check.returncode == 0, 'nginx takes the configuration'):
     diag(check.stderr.decode())
@@ -344,6 +365,10 @@ for method in METHODS:
                'video-sessions: %s is passed on' % method)
     else:
         closed(answer, 405, 'video-sessions: %s is not' % method)
+        equal(answer.headers.get('allow'), ['GET, HEAD'],
+              'video-sessions: %s is told what is' % method)
+passed(ask('GET', API + 'video-sessions/', b'{"x":1}'), 'GET',
+       '/video_sessions', b'', 'video-sessions: a body is dropped')
 REPORT = b'{"quality": 4, "metrics": {"rtt": 20}}'
 for given in ('47', UUID):
     passed(ask('POST', API + 'video-quality/%s/?columns=x' % given, REPORT,
@@ -363,8 +388,10 @@ closed(ask('POST', API + 'video-quality/47/', b'x' * (16 * 1024 + 1)), 413,
        'video-quality: too long a one is refused')
 for method in METHODS:
     if method != 'POST':
-        closed(ask(method, API + 'video-quality/47/'), 405,
-               'video-quality: %s is refused' % method)
+        answer = ask(method, API + 'video-quality/47/')
+        closed(answer, 405, 'video-quality: %s is refused' % method)
+        equal(answer.headers.get('allow'), ['POST'],
+              'video-quality: %s is told what is not' % method)
 
 #
 # Headers
@@ -407,6 +434,9 @@ for call, method, more in (
          'host': 'clinic.example', 'user-agent': 'page',
          'content-type': 'application/json' if more else None},
         call + ': Authorization as it came, the others as nginx says')
+    equal((answer.reached[0]['version'], answer.headers.get(
+        'x-content-type-options')), ('HTTP/1.1', ['nosniff']),
+        call + ': in HTTP/1.1, and the answer is of the type that it says')
     equal('authorization' in ask(method, API + call, b'{}' if method == 'POST'
                                  else None).reached[0]['headers'], False,
           call + ': who brings none has none')
@@ -414,6 +444,10 @@ equal(len(raw(b'GET /api/appointments/video-status/47/ HTTP/1.1\r\nHost: a\r\n'
               b'Connection: close\r\nAuthorization: Bearer one\r\n'
               b'X: y\r\n\tfolded: z\r\n\r\n').reached), 0,
       'a folded header is no request')
+
+equal(len({ask('GET', API + 'video-status/47/').reached[0]['port']
+           for turn in range(5)}), 1,
+      'requests come over a connection that is kept')
 
 #
 # Nobody keeps an answer
@@ -474,7 +508,7 @@ headers = passed(
     ask('POST', HOOK + 'twilio/?bodySHA256=ab&x=%20y', FORM, dict(STEERS, **{
         'Content-Type': 'application/x-www-form-urlencoded; charset=UTF-8',
         'X-Twilio-Signature': 'c2lnbmF0dXJl', 'Authorization': TOKEN,
-        'Host': 'clinic.example'})),
+        'User-Agent': 'TwilioProxy/1.1', 'Host': 'clinic.example'})),
     'POST', '/rpc/video_webhook_twilio', FORM,
     'twilio: the bytes as they came')
 equal({key: headers.get(key) for key in (
@@ -484,11 +518,11 @@ equal({key: headers.get(key) for key in (
      'x-vidtoken-content-type':
          'application/x-www-form-urlencoded; charset=UTF-8',
      'x-twilio-signature': 'c2lnbmF0dXJl',
-     'x-vidtoken-url':
-         'http://clinic.example/api/video-webhook/twilio/?bodySHA256=ab&x=%20y',
+     'x-vidtoken-url': 'http://clinic.example' + HOOK
+                       + 'twilio/?bodySHA256=ab&x=%20y',
      'x-vidtoken-authorization': TOKEN, 'authorization': None},
     'twilio: types, signature and address')
-equal(set(headers) - (SEEN - {'authorization'}), {
+equal(set(headers) - {'connection'}, SEEN - {'authorization', 'connection'} | {
     'content-type', 'content-length', 'x-vidtoken-content-type',
     'x-twilio-signature', 'x-vidtoken-url', 'x-vidtoken-authorization'},
     'twilio: and no other header')
@@ -508,12 +542,14 @@ passed(ask('POST', HOOK + 'livekit/', long), 'POST',
        '/rpc/video_webhook_livekit', long, 'a megabyte is passed on')
 closed(ask('POST', HOOK + 'livekit/', long + b'x'), 413, 'and not a byte more')
 passed(ask('POST', HOOK + 'livekit/', iter([FORM, FORM])), 'POST',
-       '/rpc/video_webhook_livekit', FORM * 2, 'a body in pieces is put together')
+       '/rpc/video_webhook_livekit', FORM * 2,
+       'a body in pieces is put together')
 for method in METHODS:
     if method != 'POST':
         answer = ask(method, HOOK + 'twilio/')
         closed(answer, 405, 'a webhook is no %s' % method)
-for given in ('', '/', 'Twilio/', 'tw_ilio/', 'twilio%22/', 'twilio/x/',
+        equal(answer.headers.get('allow'), ['POST'], 'but a POST')
+for given in ('', '/', 'x.php', 'Twilio/', 'tw_ilio/', 'twilio%22/', 'twilio/x/',
               'twilio%0a/', '%2e%2e%5c/', 'x' * 33, 'twilio.php'):
     closed(ask('POST', HOOK + given, b'x'), 404,
            '%s is no provider' % ascii(given))
@@ -528,7 +564,7 @@ for path in ('/rpc/video_token', '/video_sessions', '/', '/rpc/',
     equal((answer.status, answer.reached), (204, []),
           '%s is the site\'s own' % path)
 for path in (API + 'video-', API + 'video-token', API + 'video-tokens/47/',
-             API + 'video-room/47/', API + 'video-token%2f47',
+             API + 'video-room/47', API + 'video-token%2f47',
              API + 'video-sessions/47/', API + 'video-token/../video-x/47/'):
     answer = ask('GET', path)
     if path.endswith('%2f47'):
@@ -539,11 +575,15 @@ for path in (API + 'video-', API + 'video-token', API + 'video-tokens/47/',
 for path in (API + '47/', '/api/other', HOOK + '..%2fvideo_token/'):
     equal(ask('GET', path).status, 418, '%s is the site\'s own' % path)
 
+equal(ask('GET', '/robots.txt').status, 200, 'a file of the site')
+equal(ask('GET', '/nothing.txt').body, b'oops',
+      'and its page for errors (the controls)')
+
 #
-# Too many, too slow, not there
+# Too many, cut off, not there
 #
 
-slow = Nginx(upstream.server_port, '1r/m')
+slow = Nginx('1r/m', upstream.server_port)
 ok(slow.start(), 'another with a low rate')
 codes = [ask('POST', API + 'video-token/47/', port=slow.port)
          for turn in range(30)]
@@ -552,6 +592,10 @@ equal(({answer.status for answer in codes[:10]},
        {tuple(answer.headers['cache-control']) for answer in codes}),
       ({200}, {429}, {('no-store',)}),
       'a burst of tokens, then 429, and nobody keeps it')
+for method, path in (('GET', 'video-token-refresh/47/'),
+                     ('POST', 'video-quality/47/')):
+    closed(ask(method, API + path, port=slow.port), 429,
+           path + ': nor does another path help')
 equal({ask(method, path, b'{}' if method == 'POST' else None,
            port=slow.port).status
        for method, path in (('POST', HOOK + 'twilio/'),
@@ -559,7 +603,24 @@ equal({ask(method, path, b'{}' if method == 'POST' else None,
        for turn in range(30)}, {200},
       'webhooks and the status are not held back')
 slow.end()
-gone = Nginx(free_port(), '9999r/s')
+second = Server(('127.0.0.1', 0), Upstream)
+threading.Thread(target=second.serve_forever, daemon=True).start()
+two = Nginx('9999r/s', upstream.server_port, second.server_port)
+ok(two.start(), 'one with two PostgRESTs')
+STATUS.update({'/rpc/video_token': CUT, '/rpc/video_token_refresh': CUT,
+               '/rpc/video_webhook_livekit': CUT})
+for method, path in (('GET', API + 'video-token/47/'),
+                     ('POST', API + 'video-token/47/'),
+                     ('GET', API + 'video-token-refresh/47/'),
+                     ('POST', HOOK + 'livekit/')):
+    answer = ask(method, path, b'{}' if method == 'POST' else None,
+                 port=two.port)
+    equal((answer.status, len(answer.reached),
+           answer.headers.get('cache-control')), (502, 1, ['no-store']),
+          '%s %s: cut off, and not asked of the other' % (method, path))
+STATUS.clear()
+two.end()
+gone = Nginx('9999r/s', free_port())
 ok(gone.start(), 'one without a PostgREST')
 for method, path in (('POST', API + 'video-token/47/'),
                      ('GET', API + 'video-status/47/'),

@@ -118,9 +118,9 @@ def quote(name):
 #
 
 def twilio_event(event, room, account='ACtest', **more):
-    form = dict({'AccountSid': account, 'RoomName': room, 'RoomSid': 'RM' + room,
-                 'RoomStatus': 'in-progress', 'StatusCallbackEvent': event,
-                 'Timestamp': datetime.datetime.utcnow().strftime(
+    form = dict({'AccountSid': account, 'RoomName': room,
+                 'RoomSid': 'RM' + room, 'RoomStatus': 'in-progress',
+                 'StatusCallbackEvent': event, 'Timestamp': datetime.datetime.utcnow().strftime(
                      '%Y-%m-%dT%H:%M:%S.%fZ')}, **more)
     signed = CALLBACK + ''.join(key + form[key] for key in sorted(form))
     signature = base64.b64encode(hmac.new(
@@ -135,7 +135,8 @@ def livekit_event(event, room, secret=LIVEKIT_SECRET,
                   header='X-Vidtoken-Authorization'):
     now = int(time.time())
     body = json.dumps({
-        'event': event, 'id': 'EV_%s_%s' % (event, room), 'createdAt': str(now),
+        'event': event, 'id': 'EV_%s_%s' % (event, room),
+        'createdAt': str(now),
         'room': {'name': room, 'sid': 'RM_' + room, 'creationTime': str(now)},
     }).encode()
     token = jwt.encode({
@@ -359,8 +360,9 @@ class Suite:
                        {'result': expected}, 'twilio: %s: result' % name)
         status = self.answers(self.call('video_status', 2, 47, 'GET'),
                               'the status of a call')
-        self.equal((status.get('room_status'), status.get('participant_count')),
-                   ('active', 1), 'what was reported is told')
+        self.equal((status.get('room_status'),
+                    status.get('participant_count')), ('active', 1),
+                   'what was reported is told')
         self.equal(self.answers(self.deliver(livekit_event(
             'room_started', self.room), 'livekit'), 'livekit: a room starts'),
             {'result': 'accepted'}, 'livekit: result')
@@ -394,7 +396,8 @@ class Suite:
                           'report': report})
 
     def qualities(self):
-        self.answers(self.report(2, 47, {'quality': 4, 'metrics': {'rtt': 20}}),
+        self.answers(self.report(2, 47, {'quality': 4,
+                                         'metrics': {'rtt': 20}}),
                      'a report of quality', 204)
         status = self.call('video_status', 2, 47, 'GET').body
         self.equal((status.get('connection_quality'),
