@@ -104,7 +104,8 @@ class PostgREST:
 practice = Practice(Clinic('rest_http'))
 server = PostgREST(practice)
 diag(program(PROGRAM, '--version').stdout.decode())
-if not ok(server.start(), 'PostgREST starts with the example\'s configuration'):
+if not ok(server.start(),
+          'PostgREST starts with the example\'s configuration'):
     diag(server.log())
 suite = Suite('HTTP', practice, Http(server.port, JWT_SECRET, 'clinic-api'))
 suite.run()

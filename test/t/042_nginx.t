@@ -549,8 +549,8 @@ for method in METHODS:
         answer = ask(method, HOOK + 'twilio/')
         closed(answer, 405, 'a webhook is no %s' % method)
         equal(answer.headers.get('allow'), ['POST'], 'but a POST')
-for given in ('', '/', 'x.php', 'Twilio/', 'tw_ilio/', 'twilio%22/', 'twilio/x/',
-              'twilio%0a/', '%2e%2e%5c/', 'x' * 33, 'twilio.php'):
+for given in ('', '/', 'x.php', 'Twilio/', 'tw_ilio/', 'twilio%22/',
+              'twilio/x/', 'twilio%0a/', '%2e%2e%5c/', 'x' * 33, 'twilio.php'):
     closed(ask('POST', HOOK + given, b'x'), 404,
            '%s is no provider' % ascii(given))
 

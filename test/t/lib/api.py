@@ -39,7 +39,7 @@ class Practice:
     and 3 (48 is now).
     """
 
-    def __init__(self, database, key='integer', **variables):
+    def __init__(self, database, key='integer', keeper=None, **variables):
         self.database, self.key = database, key
         self.variables = dict(SHARED, **variables)
         for role in ('authenticator', 'web_anon', 'web_user',
@@ -51,7 +51,7 @@ class Practice:
         if key == 'integer':
             self.psql('clinic.sql')
         else:
-            self.make_tables()
+            self.make_tables(keeper)
         self.install()
         database.set('vidtoken.source', quote(self.variables['clinic'])
                    + '.video_source')
@@ -80,14 +80,15 @@ class Practice:
     def install(self):
         return self.psql('api.sql')
 
-    def make_tables(self):
+    def make_tables(self, keeper):
         rows(self.admin, """
 CREATE SCHEMA %(schema)s;
 CREATE TABLE %(schema)s.appointments (
     id uuid PRIMARY KEY, doctor_id uuid NOT NULL, patient_id uuid NOT NULL,
     starts_at timestamptz NOT NULL, minutes integer NOT NULL,
     cancelled boolean);
-""" % {'schema': quote(self.variables['clinic'])})
+ALTER TABLE %(schema)s.appointments OWNER TO %(keeper)s;
+""" % {'schema': quote(self.variables['clinic']), 'keeper': keeper})
         for number, patient, days, cancelled in (
                 (46, 2, -1, None), (47, 2, 0, None), (48, 3, 0, False),
                 (49, 2, 1, None), (50, 2, 0, True)):
@@ -118,10 +119,11 @@ def quote(name):
 #
 
 def twilio_event(event, room, account='ACtest', **more):
+    now = datetime.datetime.utcnow()
     form = dict({'AccountSid': account, 'RoomName': room,
                  'RoomSid': 'RM' + room, 'RoomStatus': 'in-progress',
-                 'StatusCallbackEvent': event, 'Timestamp': datetime.datetime.utcnow().strftime(
-                     '%Y-%m-%dT%H:%M:%S.%fZ')}, **more)
+                 'StatusCallbackEvent': event,
+                 'Timestamp': now.strftime('%Y-%m-%dT%H:%M:%S.%fZ')}, **more)
     signed = CALLBACK + ''.join(key + form[key] for key in sorted(form))
     signature = base64.b64encode(hmac.new(
         AUTH_TOKEN, signed.encode(), hashlib.sha1).digest()).decode()
@@ -403,8 +405,13 @@ class Suite:
         self.equal((status.get('connection_quality'),
                     status['participants'][0].get('metrics')),
                    (4, {'rtt': 20}), 'the status tells it')
-        self.answers(self.report(2, 47, {'quality': 2}),
-                     'a report without metrics', 204)
+        for name, more in (('without metrics', {}),
+                           ('with null for them', {'metrics': None})):
+            self.answers(self.report(2, 47, dict(more, quality=2)),
+                         'a report ' + name, 204)
+            status = self.call('video_status', 2, 47, 'GET').body
+            self.equal(status['participants'][0].get('metrics'), None,
+                       'none are told: a report ' + name)
         for name, user, number, report, status, code, reason in (
                 ('6', 2, 47, {'quality': 6}, 400, '22023', ''),
                 ('no number', 2, 47, {'quality': 'x'}, 400, '22P02', ''),
