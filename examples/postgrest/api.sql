@@ -224,7 +224,8 @@ COMMENT ON FUNCTION %1$I.%2$I(bytea) IS 'Takes what %4$s reports of its rooms.';
 REVOKE ALL ON FUNCTION %1$I.%2$I(bytea) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION %1$I.%2$I(bytea) TO %5$I;
 $f$, :'api', 'video_webhook_' || provider, :'vidtoken', provider, :'web_anon')
-  FROM regexp_split_to_table(:'webhooks', ',') AS provider \gexec
+  FROM regexp_split_to_table(:'webhooks', '\s*,\s*') AS provider
+ WHERE provider <> '' \gexec
 
 --
 -- A user's own sessions

@@ -48,7 +48,7 @@ plain_suite.run()
 other = Clinic('rest_uuid')
 named = Practice(other, 'uuid', keeper=other.create_role('keeper', 'NOLOGIN'),
                  rls='false', api='Web "API"',
-                 clinic='The "clinic"', webhooks='livekit,twilio',
+                 clinic='The "clinic"', webhooks='livekit , twilio',
                  **{role: '%s %s "r"' % (other.name, role) for role in (
                      'authenticator', 'web_anon', 'web_user',
                      'sessions_owner')})
