@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * time_reader.c
- *	  times in text, read without raising an error
+ *	  times in text
  *
  * Copyright (c) 2026, the vidtoken authors
  *
@@ -14,11 +14,18 @@
 #include "ground/time_reader.h"
 #include "utils/datetime.h"
 
+static bool read_number(const char **text, int digits, char next,
+						int min, int max, int *number);
+static bool read_fraction(const char **text, int *microseconds);
+static bool read_zone(const char **text, int *minutes);
+
 /*
  * vidtoken_time_read: what PostgreSQL takes for a timestamp with time zone,
  * decoded as check_recovery_target_time() does
  *
- * False for what is none, and for infinity.
+ * False for what is none, and for infinity.  Raises 22023 for the name of a
+ * time zone that there is not: settings may come in here, messages of others
+ * may not.
  */
 bool
 vidtoken_time_read(const char *text, TimestampTz *time)
@@ -39,4 +46,100 @@ vidtoken_time_read(const char *text, TimestampTz *time)
 							   &ignored) == 0 &&
 		dtype == DTK_DATE &&
 		tm2timestamp(&tm, fsec, &tz, time) == 0;
+}
+
+/*
+ * vidtoken_time_read_internet: a date and time of RFC 3339, section 5.6
+ *
+ * False for anything else.  What is less than a microsecond is cut off.
+ */
+bool
+vidtoken_time_read_internet(const char *text, TimestampTz *time)
+{
+	int			year;
+	int			month;
+	int			day;
+	int			hour;
+	int			minute;
+	int			second;
+	int			microseconds;
+	int			zone;
+
+	if (!read_number(&text, 4, '-', 1, 9999, &year) ||
+		!read_number(&text, 2, '-', 1, 12, &month) ||
+		!read_number(&text, 2, 'T', 1, day_tab[isleap(year)][month - 1], &day) ||
+		!read_number(&text, 2, ':', 0, 23, &hour) ||
+		!read_number(&text, 2, ':', 0, 59, &minute) ||
+		!read_number(&text, 2, '\0', 0, 60, &second) ||
+		!read_fraction(&text, &microseconds) ||
+		!read_zone(&text, &zone) || *text != '\0')
+		return false;
+	*time = (date2j(year, month, day) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY +
+		(hour * MINS_PER_HOUR + minute - zone) * USECS_PER_MINUTE +
+		second * USECS_PER_SEC + microseconds;
+	return true;
+}
+
+/*
+ * read_number: so many digits and the character that follows, '\0' for none in
+ * particular; moves the text behind them
+ */
+static bool
+read_number(const char **text, int digits, char next, int min, int max,
+			int *number)
+{
+	int			i;
+
+	*number = 0;
+	for (i = 0; i < digits; i++)
+	{
+		char		digit = *(*text)++;
+
+		if (digit < '0' || digit > '9')
+			return false;
+		*number = *number * 10 + (digit - '0');
+	}
+	if (next != '\0' && *(*text)++ != next)
+		return false;
+	return *number >= min && *number <= max;
+}
+
+static bool
+read_fraction(const char **text, int *microseconds)
+{
+	int			worth = 100000;
+
+	*microseconds = 0;
+	if (**text != '.')
+		return true;
+	if ((*text)[1] < '0' || (*text)[1] > '9')
+		return false;
+	while (*++*text >= '0' && **text <= '9')
+	{
+		*microseconds += (**text - '0') * worth;
+		worth /= 10;
+	}
+	return true;
+}
+
+/*
+ * read_zone: minutes to the east of UTC
+ */
+static bool
+read_zone(const char **text, int *minutes)
+{
+	char		sign = *(*text)++;
+	int			hour;
+
+	*minutes = 0;
+	if (sign == 'Z')
+		return true;
+	if ((sign != '+' && sign != '-') ||
+		!read_number(text, 2, ':', 0, 23, &hour) ||
+		!read_number(text, 2, '\0', 0, 59, minutes))
+		return false;
+	*minutes += hour * MINS_PER_HOUR;
+	if (sign == '-')
+		*minutes = -*minutes;
+	return true;
 }

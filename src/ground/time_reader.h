@@ -14,5 +14,6 @@
 #include "datatype/timestamp.h"
 
 extern bool vidtoken_time_read(const char *text, TimestampTz *time);
+extern bool vidtoken_time_read_internet(const char *text, TimestampTz *time);
 
 #endif							/* VIDTOKEN_TIME_READER_H */

@@ -220,7 +220,7 @@ read_event(const VidTokenDelivery *delivery, VidTokenEvent *event)
 	event->identity = get_value(form, json, "ParticipantIdentity");
 	timestamp = get_value(form, json, "Timestamp");
 	if (event->room_sid == NULL || timestamp == NULL ||
-		!vidtoken_time_read(timestamp, &event->happened_at))
+		!vidtoken_time_read_internet(timestamp, &event->happened_at))
 		return false;
 	event->id = synthetic_id(name, timestamp, event);
 	event->room_started_at = event->kind == VIDTOKEN_EVENT_ROOM_STARTED ?
