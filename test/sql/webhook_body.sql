@@ -1,6 +1,6 @@
 \unset ECHO
 \i test/setup.sql
-\i test/webhooks.sql
+\i test/webhook_keys.sql
 
 -- test/sql/webhook_body.sql: bodies behind a good signature
 --

@@ -14,6 +14,7 @@
  */
 'use strict';
 
+const querystring = require('node:querystring');
 const readline = require('node:readline');
 
 const missing = {};
@@ -162,6 +163,29 @@ const judges = {
     'jose make a key': async ({ algorithm }) => {
         const { publicKey } = await jose.generateKeyPair(algorithm);
         return jose.exportJWK(publicKey);
+    },
+
+    // A delivery as Express hands it on, with its own reader of forms.
+    'twilio judge a delivery': ({ token, url, body, signature }) => {
+        const request = {
+            body: querystring.parse(body, undefined, undefined,
+                { maxKeys: 0 }),
+            rawBody: body,
+            header: () => signature,
+        };
+
+        if (!twilioWebhooks.validateIncomingRequest(request, token, { url }))
+            throw new Error('not valid');
+    },
+
+    'twilio sign a delivery': ({ token, url, body }) =>
+        twilioWebhooks.getExpectedTwilioSignature(token, url,
+            querystring.parse(body, undefined, undefined, { maxKeys: 0 })),
+
+    'livekit sign a digest': ({ key, secret, digest }) => {
+        const token = new livekit.AccessToken(key, secret, { ttl: 300 });
+        token.sha256 = digest;
+        return token.toJwt();
     },
 };
 
