@@ -58,8 +58,10 @@ RETURNS pg_temp.delivery LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $
 $$;
 
 CREATE FUNCTION pg_temp.deliver(d pg_temp.delivery) RETURNS text
-LANGUAGE sql AS $$
-    SELECT result FROM vidtoken.vidtoken_webhook((d).provider, (d).body, (d).headers, (d).url)
+LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN (SELECT result FROM vidtoken.vidtoken_webhook(d.provider, d.body, d.headers, d.url));
+END;
 $$;
 
 -- An event in the words of a provider: kind is started, ended, joined or left;
