@@ -6,7 +6,7 @@
 -- of its events nor on how often they come, and where one is lost it tells
 -- what the others know.
 
-SELECT plan(60);
+SELECT plan(80);
 
 SELECT room_name AS room FROM vidtoken.vidtoken_status(47) \gset
 SELECT pg_temp.clock(45);
@@ -43,6 +43,15 @@ SELECT pg_temp.tell(p, 'eviction', :'room',
 -- An event of a participant comes after the room's end by its own time too.
 SELECT pg_temp.tell(p, 'late leaving', :'room',
     'started R1 0 0', 'joined R1 0 1 S1 jane 1', 'joined R1 0 3 S2 bob 3', 'ended R1 0 20', 'left R1 0 21 S1 jane 1', 'left R1 0 22 S2 bob 3')
+  FROM unnest('{livekit,twilio}'::text[]) AS p;
+
+-- What is told last is of the first run.
+SELECT pg_temp.tell(p, 'two at once', :'room',
+    'started R1 0 0', 'joined R1 0 1 S1 jane 1', 'started R2 12 12', 'left R1 0 13 S1 jane 1', 'ended R1 0 14')
+  FROM unnest('{livekit,twilio}'::text[]) AS p;
+-- Who came back leaves for good.
+SELECT pg_temp.tell(p, 'two stays', :'room',
+    'started R1 0 0', 'joined R1 0 1 S1 jane 1', 'left R1 0 10 S1 jane 1', 'joined R1 0 11 S2 jane 11', 'left R1 0 12 S2 jane 11')
   FROM unnest('{livekit,twilio}'::text[]) AS p;
 
 CREATE FUNCTION pg_temp.state() RETURNS text
@@ -122,7 +131,7 @@ SELECT s.provider, s.story, t.*
        LATERAL pg_temp.try_orders(s.deliveries, '{}', 0, '{}', '{}', '{}') AS t;
 
 SELECT is(orders, want, format('%s, %s: all orders were tried', r.provider, r.story))
-  FROM results AS r JOIN (VALUES ('whole call', 5040), ('second run', 5040), ('eviction', 120), ('late leaving', 720)) AS v(story, want) USING (story)
+  FROM results AS r JOIN (VALUES ('whole call', 5040), ('second run', 5040), ('eviction', 120), ('late leaving', 720), ('two at once', 120), ('two stays', 120)) AS v(story, want) USING (story)
  ORDER BY r.story, r.provider;
 SELECT is(answers || again, '{accepted,duplicate}', format('%s, %s: each event is taken in once', r.provider, r.story))
   FROM results AS r
@@ -132,7 +141,9 @@ INSERT INTO wanted VALUES
     ('whole call', 'completed 0: 10:00 to 10:40, heard 10:40, bob 10:02-10:30, jane 10:01-10:40'),
     ('second run', 'active 1: 10:12 to , heard 10:20, bob 10:13-10:20, jane 10:14-'),
     ('eviction', 'active 2: 10:00 to , heard 10:07, bob 10:07-, jane 10:01-'),
-    ('late leaving', 'completed 0: 10:00 to 10:20, heard 10:22, bob 10:03-10:22, jane 10:01-10:21');
+    ('late leaving', 'completed 0: 10:00 to 10:20, heard 10:22, bob 10:03-10:22, jane 10:01-10:21'),
+    ('two at once', 'active 0: 10:12 to , heard 10:12, '),
+    ('two stays', 'active 0: 10:00 to , heard 10:12, jane 10:01-10:12');
 SELECT is(states, ARRAY[state], format('%s, %s: they end in one state', r.provider, r.story))
   FROM results AS r JOIN wanted USING (story)
  ORDER BY r.story, r.provider;
@@ -182,7 +193,11 @@ INSERT INTO lost VALUES
     ('late leaving', 3, 'bob''s coming', 'completed 0: 10:00 to 10:20, heard 10:22, bob 10:03-10:22, jane 10:01-10:21', 'completed 0: 10:00 to 10:20, heard 10:22, bob -10:22, jane 10:01-10:21'),
     ('late leaving', 4, 'the end: an empty room is active', 'active 0: 10:00 to , heard 10:22, bob 10:03-10:22, jane 10:01-10:21', NULL),
     ('late leaving', 5, 'jane''s leaving', 'completed 0: 10:00 to 10:20, heard 10:22, bob 10:03-10:22, jane 10:01-10:20', NULL),
-    ('late leaving', 6, 'bob''s leaving', 'completed 0: 10:00 to 10:20, heard 10:21, bob 10:03-10:20, jane 10:01-10:21', NULL);
+    ('late leaving', 6, 'bob''s leaving', 'completed 0: 10:00 to 10:20, heard 10:21, bob 10:03-10:20, jane 10:01-10:21', NULL),
+    ('two at once', 3, 'the second start: the room is as it was', 'completed 0: 10:00 to 10:14, heard 10:14, jane 10:01-10:13', NULL),
+    ('two stays', 3, 'the first leaving: she is not there twice', 'active 0: 10:00 to , heard 10:12, jane 10:01-10:12', NULL),
+    ('two stays', 4, 'the coming back', 'active 0: 10:00 to , heard 10:12, jane 10:01-10:12', NULL),
+    ('two stays', 5, 'the second leaving: she may be there', 'active 1: 10:00 to , heard 10:11, jane 10:01-', NULL);
 SELECT is(pg_temp.without(n, 'livekit', story) || '; ' || pg_temp.without(n, 'twilio', story), state || '; ' || coalesce(twilio, state),
           format('%s, lost: %s', story, what))
   FROM lost
