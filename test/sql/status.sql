@@ -13,7 +13,7 @@ GRANT EXECUTE ON FUNCTION vidtoken.vidtoken_status(vidtoken.vidtoken_id) TO regr
 CREATE FUNCTION pg_temp.minute(minutes numeric) RETURNS timestamptz
 LANGUAGE sql AS $$SELECT timestamptz '2026-03-02 10:00+00' + minutes * interval '1 minute'$$;
 
-SELECT plan(57);
+SELECT plan(73);
 
 SELECT room_name AS room FROM vidtoken.vidtoken_issue(47, 2) \gset
 SELECT room_name AS same FROM vidtoken.vidtoken_issue(47, 3) \gset
@@ -154,6 +154,40 @@ SELECT isnt(vidtoken.vidtoken_reset_room(47), :'room', 'the room is reset');
 SELECT is((SELECT room_status FROM vidtoken.vidtoken_status(47)), 'not_found', 'nothing is known of the new one');
 
 --
+-- Without the right to write
+--
+
+SAVEPOINT read_only;
+SET LOCAL transaction_read_only = on;
+SELECT is((SELECT room_status FROM vidtoken.vidtoken_status(30)), 'not_found', 'a read-only transaction may ask'),
+       is((pg_temp.refusal('SELECT vidtoken.vidtoken_report_quality(47, 2, 5)')).code, '25006', 'but report no quality'),
+       is((pg_temp.refusal('SELECT pg_temp.deliver(pg_temp.event(''twilio'', ''started'', ''r'', ''R'', now(), now()))')).code, '25006', 'nor take a webhook in');
+ROLLBACK TO read_only;
+
+--
+-- Keys of other types, and a room that the source names
+--
+
+CREATE TABLE clinic.by_uuid AS
+SELECT '0b9d5a3e-6f1c-4e53-9c1c-6f8b2f4b7a10'::uuid AS appointment_id, 'jane'::text AS user_id, 'jane'::text AS identity,
+       timestamptz '2026-03-02 10:00+00' AS starts_at, interval '60 minutes' AS duration, 'ward "7" é'::text AS room_name;
+CREATE VIEW clinic.by_text AS SELECT 'A-47'::text AS appointment_id, user_id, identity, starts_at, duration, room_name FROM clinic.by_uuid;
+SELECT is(pg_temp.deliver(pg_temp.event('twilio', 'joined', 'ward "7" é', 'R7', NULL, pg_temp.minute(1), 'S7', 'jane', pg_temp.minute(1))), 'accepted',
+          'an event of a room that the source names');
+SET LOCAL vidtoken.source = 'clinic.by_uuid';
+SELECT FROM vidtoken.vidtoken_issue('0b9d5a3e-6f1c-4e53-9c1c-6f8b2f4b7a10', 'jane');
+SELECT vidtoken.vidtoken_report_quality('0b9d5a3e-6f1c-4e53-9c1c-6f8b2f4b7a10'::uuid, 'jane', 3);
+SELECT results_eq('SELECT appointment_id, room_name, room_status, participant_count, started_at, connection_quality
+                     FROM vidtoken.vidtoken_status(''0B9D5A3E-6f1c-4e53-9c1c-6f8b2f4b7a10'')',
+    $$VALUES ('"0b9d5a3e-6f1c-4e53-9c1c-6f8b2f4b7a10"'::jsonb, 'ward "7" é'::text, 'active'::text, 1, NULL::timestamptz, 3)$$,
+    'a uuid, spelled in any way');
+SET LOCAL vidtoken.source = 'clinic.by_text';
+SELECT results_eq('SELECT appointment_id, room_name, room_status, participant_count FROM vidtoken.vidtoken_status(''A-47'')',
+    $$VALUES ('"A-47"'::jsonb, 'ward "7" é'::text, 'active'::text, 1)$$, 'a text');
+SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_status(''a-47'')')).code, 'PT404', 'which is another one in small letters');
+SET LOCAL vidtoken.source = 'clinic.video_source';
+
+--
 -- What it costs
 --
 
@@ -166,6 +200,29 @@ SELECT is((SELECT sum(s.n_tup_ins + s.n_tup_upd - b.written)::integer FROM pg_st
           2, 'a webhook writes two rows');
 SELECT is((SELECT sum(s.seq_scan - b.seq_scan)::integer FROM pg_stat_xact_user_tables AS s JOIN before AS b USING (relname) WHERE s.schemaname = 'vidtoken'),
           0, 'neither it nor the status reads a table as a whole');
+
+CREATE TEMP TABLE before_duplicate AS SELECT relname, n_tup_ins + n_tup_upd + n_tup_del AS written, seq_scan
+  FROM pg_stat_xact_user_tables WHERE schemaname = 'vidtoken';
+SELECT is(pg_temp.deliver(:'delivery'), 'duplicate', 'the same once more');
+SELECT results_eq($$SELECT sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del - b.written)::integer, sum(s.seq_scan - b.seq_scan)::integer
+                      FROM pg_stat_xact_user_tables AS s JOIN before_duplicate AS b USING (relname) WHERE s.schemaname = 'vidtoken'$$,
+    'VALUES (0, 0)', 'writes none, and reads none as a whole');
+
+-- Rows are updated in place: no index has to be.
+CREATE FUNCTION pg_temp.updated(name text, OUT updated bigint, OUT hot bigint) LANGUAGE sql AS $$
+    SELECT pg_stat_get_xact_tuples_updated(t), pg_stat_get_xact_tuples_hot_updated(t) FROM to_regclass('vidtoken.' || name) AS t
+$$;
+CREATE TEMP TABLE updates AS
+SELECT name, u.* FROM unnest('{vidtoken_call,vidtoken_participant,vidtoken_quality}'::text[]) AS name, pg_temp.updated(name) AS u;
+SELECT is(count(*), 60::bigint, 'sixty events of one run and one stay')
+  FROM generate_series(1, 20) AS i, unnest('{started,joined,left}'::text[]) AS kind,
+       pg_temp.event('twilio', kind, :'room', 'R4', NULL, pg_temp.minute(10 + i), 'S4', '2-jane@example.com', NULL) AS d
+ WHERE pg_temp.deliver(d) = 'accepted';
+SELECT count(vidtoken.vidtoken_report_quality(47, 2, i % 6, jsonb_build_object('rtt', i))) AS ignored FROM generate_series(1, 20) AS i \gset
+SELECT is(now.hot - was.hot, now.updated - was.updated, format('%s: updates in place', name)),
+       ok(now.updated - was.updated >= 19, format('%s: and there were some', name))
+  FROM updates AS was, pg_temp.updated(was.name) AS now
+ ORDER BY name;
 
 --
 -- Forgetting
