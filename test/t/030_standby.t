@@ -291,6 +291,32 @@ recording(p, 'preferred')
 equal(ledger(p, id), [], 'and none of these calls has written anything')
 
 #
+# Status and notifications
+#
+
+rows(p, ISSUE, (id, 2))
+room, identity = rows(p, 'SELECT room_name, user_identity FROM '
+                      'vidtoken.vidtoken_sessions WHERE appointment_id = %s',
+                      (str(id),))[0]
+# as a webhook leaves it
+rows(p, "INSERT INTO vidtoken.vidtoken_participant VALUES ('twilio', %s, "
+     "'RM1', 'PA1', %s, NULL, now(), NULL, now())", (room, identity))
+rows(p, 'SELECT vidtoken.vidtoken_report_quality(%s, 2, 4)', (id,))
+standby.catch_up()
+STATUS = ('SELECT room_status, participant_count, connection_quality '
+          'FROM vidtoken.vidtoken_status(%s)')
+equal((rows(s, STATUS, (id,)), rows(p, STATUS, (id,))),
+      ([('active', 1, 4)],) * 2, 'a standby tells the status as the primary')
+refused(s, 'SELECT vidtoken.vidtoken_report_quality(%s, 2, 4)', (id,),
+        '25006', '', 'but takes no report of quality')
+refused(s, "SELECT vidtoken.vidtoken_webhook('twilio', '', '{}', '')", None,
+        '25006', '', 'and no webhook')
+rows(s, "SET vidtoken.notify_channel = 'video'")
+equal(names(record(s, ISSUE, (id, 2))), (room, identity),
+      'a channel to be told on keeps no standby from signing')
+rows(s, 'RESET vidtoken.notify_channel')
+
+#
 # What has replicated holds, and what has not does not
 #
 
