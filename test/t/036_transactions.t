@@ -209,6 +209,16 @@ rows(a, "PREPARE TRANSACTION 'failed'")
 equal((ledger(id), value(watcher, 'SELECT count(*) FROM pg_prepared_xacts')),
       ([], 0), 'is rolled back, not prepared')
 
+# Nor does PostgreSQL prepare a transaction that has something to tell.
+rows(a, "SET vidtoken.notify_channel = 'video'")
+rows(a, 'BEGIN')
+issue(a, id)
+refused(a, "PREPARE TRANSACTION 'told'", None, '0A000', '',
+        'a transaction with a notification is not prepared')
+equal((ledger(id), value(watcher, 'SELECT count(*) FROM pg_prepared_xacts')),
+      ([], 0), 'and rolled back')
+rows(a, 'RESET vidtoken.notify_channel')
+
 #
 # Savepoints
 #
