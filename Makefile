@@ -44,6 +44,7 @@ OBJS = \
 	src/provider/room_limits.o \
 	src/provider/twilio.o \
 	src/provider/twilio_webhook.o \
+	src/provider/webhook.o \
 	src/sql/argument.o \
 	src/sql/check.o \
 	src/sql/check_keys.o \

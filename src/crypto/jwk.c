@@ -320,14 +320,9 @@ is_ascii(const char *string)
 static char *
 get_string(const VidTokenJson *json, VidTokenJsonNode node, const char *name)
 {
-	VidTokenJsonNode member = vidtoken_json_member(json, node, name);
-	char	   *utf8;
+	char	   *utf8 = vidtoken_json_member_string(json, node, name);
 
-	if (member == VIDTOKEN_JSON_NONE ||
-		vidtoken_json_type(json, member) != VIDTOKEN_JSON_STRING)
-		return NULL;
-	utf8 = vidtoken_json_string(json, member);
-	if (GetDatabaseEncoding() != PG_UTF8 && !is_ascii(utf8))
+	if (utf8 != NULL && GetDatabaseEncoding() != PG_UTF8 && !is_ascii(utf8))
 		return NULL;
 	return utf8;
 }

@@ -50,6 +50,9 @@ extern const char *vidtoken_json_raw(const VidTokenJson *json,
 									 VidTokenJsonNode node, int *length);
 extern char *vidtoken_json_string(const VidTokenJson *json,
 								  VidTokenJsonNode node);
+extern char *vidtoken_json_member_string(const VidTokenJson *json,
+										 VidTokenJsonNode object,
+										 const char *name);
 extern bool vidtoken_json_equals(const VidTokenJson *json,
 								 VidTokenJsonNode node, const char *value);
 

@@ -88,6 +88,26 @@ vidtoken_json_string(const VidTokenJson *json, VidTokenJsonNode node)
 }
 
 /*
+ * vidtoken_json_member_string: a member that is a string, as such a copy; NULL
+ * where it is missing or something else, and of what is no object
+ */
+char *
+vidtoken_json_member_string(const VidTokenJson *json, VidTokenJsonNode object,
+							const char *name)
+{
+	VidTokenJsonNode member;
+
+	if (object == VIDTOKEN_JSON_NONE ||
+		vidtoken_json_type(json, object) != VIDTOKEN_JSON_OBJECT)
+		return NULL;
+	member = vidtoken_json_member(json, object, name);
+	if (member == VIDTOKEN_JSON_NONE ||
+		vidtoken_json_type(json, member) != VIDTOKEN_JSON_STRING)
+		return NULL;
+	return vidtoken_json_string(json, member);
+}
+
+/*
  * vidtoken_json_equals: is the value this string?
  */
 bool

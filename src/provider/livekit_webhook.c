@@ -34,33 +34,26 @@ static bool verify(const VidTokenDelivery *delivery, const VidTokenKey *key);
 static bool is_digest_of(const VidTokenJson *claims,
 						 const VidTokenOctets *body);
 static bool read_event(const VidTokenDelivery *delivery, VidTokenEvent *event);
-static VidTokenEventKind kind_of(const VidTokenJson *json);
 static bool is_machine(const VidTokenJson *json, VidTokenJsonNode participant);
-static const char *get_string(const VidTokenJson *json,
-							  VidTokenJsonNode object, const char *name);
 static TimestampTz get_time(const VidTokenJson *json, VidTokenJsonNode object,
 							const char *seconds, const char *milliseconds);
 static int64 get_integer(const VidTokenJson *json, VidTokenJsonNode object,
 						 const char *name);
 
-const VidTokenWebhook vidtoken_webhook_livekit = {
-	.algorithm = "HS256",
-	.signature_header = "authorization",
-	.verify = verify,
-	.read_event = read_event,
-};
-
-static const struct
-{
-	const char *name;
-	VidTokenEventKind kind;
-}			events[] =
-
-{
+static const VidTokenEventName events[] = {
 	{"room_started", VIDTOKEN_EVENT_ROOM_STARTED},
 	{"room_finished", VIDTOKEN_EVENT_ROOM_ENDED},
 	{"participant_joined", VIDTOKEN_EVENT_JOINED},
 	{"participant_left", VIDTOKEN_EVENT_LEFT},
+	{NULL, VIDTOKEN_EVENT_OTHER}
+};
+
+const VidTokenWebhook vidtoken_webhook_livekit = {
+	.algorithm = "HS256",
+	.signature_header = "authorization",
+	.events = events,
+	.verify = verify,
+	.read_event = read_event,
 };
 
 /*
@@ -95,7 +88,7 @@ static bool
 is_digest_of(const VidTokenJson *claims, const VidTokenOctets *body)
 {
 	uint8		digest[VIDTOKEN_SHA256_LENGTH];
-	const char *claim = get_string(claims, VIDTOKEN_JSON_ROOT, "sha256");
+	const char *claim = vidtoken_json_member_string(claims, VIDTOKEN_JSON_ROOT, "sha256");
 
 	if (claim == NULL)
 		return false;
@@ -116,48 +109,37 @@ read_event(const VidTokenDelivery *delivery, VidTokenEvent *event)
 											 delivery->body.length, &unused);
 	VidTokenJsonNode room;
 	VidTokenJsonNode participant;
+	const char *name;
 
-	if (json == NULL ||
-		get_string(json, VIDTOKEN_JSON_ROOT, "event") == NULL)
+	if (json == NULL)
+		return false;
+	name = vidtoken_json_member_string(json, VIDTOKEN_JSON_ROOT, "event");
+	if (name == NULL)
 		return false;
 	room = vidtoken_json_member(json, VIDTOKEN_JSON_ROOT, "room");
 	participant = vidtoken_json_member(json, VIDTOKEN_JSON_ROOT,
 									   "participant");
 
-	event->kind = kind_of(json);
+	event->kind = vidtoken_webhook_event_kind(&vidtoken_webhook_livekit, name);
 	if (event->kind == VIDTOKEN_EVENT_OTHER)
 		return true;
-	event->id = get_string(json, VIDTOKEN_JSON_ROOT, "id");
-	event->room_name = get_string(json, room, "name");
-	event->room_sid = get_string(json, room, "sid");
+	event->id = vidtoken_json_member_string(json, VIDTOKEN_JSON_ROOT, "id");
+	event->room_name = vidtoken_json_member_string(json, room, "name");
+	event->room_sid = vidtoken_json_member_string(json, room, "sid");
 	event->happened_at = get_time(json, VIDTOKEN_JSON_ROOT, "createdAt", NULL);
 	event->room_started_at = get_time(json, room,
 									  "creationTime", "creationTimeMs");
 	if (TIMESTAMP_IS_NOBEGIN(event->happened_at))
 		return false;
-	if (event->kind == VIDTOKEN_EVENT_ROOM_STARTED ||
-		event->kind == VIDTOKEN_EVENT_ROOM_ENDED)
+	if (!vidtoken_event_is_of_participant(event))
 		return true;
 
-	event->participant_sid = get_string(json, participant, "sid");
-	event->identity = get_string(json, participant, "identity");
+	event->participant_sid = vidtoken_json_member_string(json, participant, "sid");
+	event->identity = vidtoken_json_member_string(json, participant, "identity");
 	event->joined_at = get_time(json, participant, "joinedAt", "joinedAtMs");
 	if (is_machine(json, participant))
 		event->kind = VIDTOKEN_EVENT_OTHER;
 	return true;
-}
-
-static VidTokenEventKind
-kind_of(const VidTokenJson *json)
-{
-	VidTokenJsonNode name = vidtoken_json_member(json, VIDTOKEN_JSON_ROOT,
-												 "event");
-	size_t		i;
-
-	for (i = 0; i < lengthof(events); i++)
-		if (vidtoken_json_equals(json, name, events[i].name))
-			return events[i].kind;
-	return VIDTOKEN_EVENT_OTHER;
 }
 
 /*
@@ -167,29 +149,10 @@ kind_of(const VidTokenJson *json)
 static bool
 is_machine(const VidTokenJson *json, VidTokenJsonNode participant)
 {
-	const char *kind = get_string(json, participant, "kind");
+	const char *kind = vidtoken_json_member_string(json, participant, "kind");
 
 	return kind != NULL &&
 		(strcmp(kind, "EGRESS") == 0 || strcmp(kind, "AGENT") == 0);
-}
-
-/*
- * get_string: a member that is a string, or NULL
- */
-static const char *
-get_string(const VidTokenJson *json, VidTokenJsonNode object,
-		   const char *name)
-{
-	VidTokenJsonNode node;
-
-	if (object == VIDTOKEN_JSON_NONE ||
-		vidtoken_json_type(json, object) != VIDTOKEN_JSON_OBJECT)
-		return NULL;
-	node = vidtoken_json_member(json, object, name);
-	if (node == VIDTOKEN_JSON_NONE ||
-		vidtoken_json_type(json, node) != VIDTOKEN_JSON_STRING)
-		return NULL;
-	return vidtoken_json_string(json, node);
 }
 
 /*
@@ -219,7 +182,7 @@ static int64
 get_integer(const VidTokenJson *json, VidTokenJsonNode object,
 			const char *name)
 {
-	const char *digits = get_string(json, object, name);
+	const char *digits = vidtoken_json_member_string(json, object, name);
 
 	if (digits == NULL || digits[0] == '\0' || strlen(digits) > 15 ||
 		digits[strspn(digits, "0123456789")] != '\0')

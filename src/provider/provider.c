@@ -13,7 +13,6 @@
 #include "ground/json_writer.h"
 #include "policy/settings.h"
 #include "provider/provider.h"
-#include "provider/webhook.h"
 
 static const VidTokenProvider *const providers[] = {
 	&vidtoken_provider_twilio,
@@ -70,19 +69,6 @@ vidtoken_provider_current(void)
 				errdetail("Provider \"%s\" needs it.", provider->name),
 				errhint("Set \"vidtoken.account\" to the account's id at the provider."));
 	return provider;
-}
-
-/*
- * vidtoken_webhook_takes_key: may the key verify webhooks of this provider?
- */
-bool
-vidtoken_webhook_takes_key(const VidTokenProvider *provider,
-						   const VidTokenKey *key)
-{
-	return provider->webhook != NULL &&
-		key->use == VIDTOKEN_USE_WEBHOOK && key->may_verify &&
-		strcmp(key->algorithm->name, provider->webhook->algorithm) == 0 &&
-		(key->provider == NULL || strcmp(key->provider, provider->name) == 0);
 }
 
 /*

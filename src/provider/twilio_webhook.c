@@ -39,25 +39,21 @@ static const char *synthetic_id(const char *event_name,
 								const char *timestamp,
 								const VidTokenEvent *event);
 
-const VidTokenWebhook vidtoken_webhook_twilio = {
-	.algorithm = "HS1",
-	.signature_header = "x-twilio-signature",
-	.signs_url = true,
-	.verify = verify,
-	.read_event = read_event,
-};
-
-static const struct
-{
-	const char *name;
-	VidTokenEventKind kind;
-}			events[] =
-
-{
+static const VidTokenEventName events[] = {
 	{"room-created", VIDTOKEN_EVENT_ROOM_STARTED},
 	{"room-ended", VIDTOKEN_EVENT_ROOM_ENDED},
 	{"participant-connected", VIDTOKEN_EVENT_JOINED},
 	{"participant-disconnected", VIDTOKEN_EVENT_LEFT},
+	{NULL, VIDTOKEN_EVENT_OTHER}
+};
+
+const VidTokenWebhook vidtoken_webhook_twilio = {
+	.algorithm = "HS1",
+	.signature_header = "x-twilio-signature",
+	.signs_url = true,
+	.events = events,
+	.verify = verify,
+	.read_event = read_event,
 };
 
 static bool
@@ -192,14 +188,11 @@ read_event(const VidTokenDelivery *delivery, VidTokenEvent *event)
 	const char *unused;
 	const char *name;
 	const char *timestamp;
-	size_t		i;
 
 	if (body_digest(delivery) != NULL)
 	{
 		json = vidtoken_json_parse(body, delivery->body.length, &unused);
-		if (json == NULL ||
-			vidtoken_json_type(json,
-							   VIDTOKEN_JSON_ROOT) != VIDTOKEN_JSON_OBJECT)
+		if (json == NULL)
 			return false;
 	}
 	else if ((form = vidtoken_form_parse(body, delivery->body.length)) == NULL)
@@ -208,9 +201,7 @@ read_event(const VidTokenDelivery *delivery, VidTokenEvent *event)
 	name = get_value(form, json, "StatusCallbackEvent");
 	if (name == NULL)
 		return false;
-	for (i = 0; i < lengthof(events); i++)
-		if (strcmp(name, events[i].name) == 0)
-			event->kind = events[i].kind;
+	event->kind = vidtoken_webhook_event_kind(&vidtoken_webhook_twilio, name);
 	if (event->kind == VIDTOKEN_EVENT_OTHER)
 		return true;
 
@@ -233,15 +224,9 @@ read_event(const VidTokenDelivery *delivery, VidTokenEvent *event)
 static const char *
 get_value(const VidTokenForm *form, const VidTokenJson *json, const char *name)
 {
-	VidTokenJsonNode node;
-
 	if (form != NULL)
 		return vidtoken_form_get(form, name);
-	node = vidtoken_json_member(json, VIDTOKEN_JSON_ROOT, name);
-	if (node == VIDTOKEN_JSON_NONE ||
-		vidtoken_json_type(json, node) != VIDTOKEN_JSON_STRING)
-		return NULL;
-	return vidtoken_json_string(json, node);
+	return vidtoken_json_member_string(json, VIDTOKEN_JSON_ROOT, name);
 }
 
 /*

@@ -65,11 +65,19 @@ typedef bool (*VidTokenWebhookVerifier) (const VidTokenDelivery *delivery,
 typedef bool (*VidTokenEventReader) (const VidTokenDelivery *delivery,
 									 VidTokenEvent *event);
 
+/* a provider's word for an event */
+typedef struct VidTokenEventName
+{
+	const char *name;
+	VidTokenEventKind kind;
+} VidTokenEventName;
+
 typedef struct VidTokenWebhook
 {
 	const char *algorithm;		/* alg of the keys that sign */
 	const char *signature_header;	/* lower case */
 	bool		signs_url;
+	const VidTokenEventName *events;	/* that count; a NULL name ends them */
 	VidTokenWebhookVerifier verify;
 	VidTokenEventReader read_event;
 } VidTokenWebhook;
@@ -77,6 +85,9 @@ typedef struct VidTokenWebhook
 extern const VidTokenWebhook vidtoken_webhook_livekit;
 extern const VidTokenWebhook vidtoken_webhook_twilio;
 
+extern VidTokenEventKind vidtoken_webhook_event_kind(const VidTokenWebhook *webhook,
+													 const char *name);
+extern bool vidtoken_event_is_of_participant(const VidTokenEvent *event);
 extern bool vidtoken_webhook_takes_key(const struct VidTokenProvider *provider,
 									   const VidTokenKey *key);
 

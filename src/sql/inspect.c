@@ -12,9 +12,7 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "policy/policy.h"
 #include "policy/settings.h"
 #include "sql/result.h"
@@ -78,16 +76,11 @@ vidtoken_policy_row(PG_FUNCTION_ARGS)
 {
 	Datum		values[POLICY_COLUMNS];
 	bool		nulls[POLICY_COLUMNS] = {false};
-	TupleDesc	descriptor;
 	VidTokenSchedule schedule;
 	int64		duration;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE ||
-		descriptor->natts != POLICY_COLUMNS)
-		elog(ERROR, "unexpected result type of vidtoken_policy");
-
 	vidtoken_settings_check();
 	duration = vidtoken_policy_duration(PG_GETARG_INTERVAL_P(1));
 	vidtoken_policy_schedule(PG_GETARG_TIMESTAMPTZ(0), duration, &schedule);
@@ -105,8 +98,7 @@ vidtoken_policy_row(PG_FUNCTION_ARGS)
 					 PG_ARGISNULL(2) ? vidtoken_now() : PG_GETARG_TIMESTAMPTZ(2),
 					 values, nulls);
 
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor),
-											 values, nulls));
+	return vidtoken_row_result(fcinfo, POLICY_COLUMNS, values, nulls);
 }
 
 /*

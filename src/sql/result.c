@@ -10,7 +10,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "ground/json_writer.h"
 #include "sql/result.h"
 #include "utils/builtins.h"
@@ -23,6 +25,24 @@
 #define MAX_SAFE_DIGITS 15
 
 static bool is_safe_number(const char *id);
+
+/*
+ * vidtoken_row_result: a value of a function's output arguments, of which it
+ * has so many
+ */
+Datum
+vidtoken_row_result(FunctionCallInfo fcinfo, int count, Datum *values,
+					bool *nulls)
+{
+	TupleDesc	descriptor;
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE ||
+		descriptor->natts != count)
+		elog(ERROR, "unexpected result type of function %u",
+			 fcinfo->flinfo->fn_oid);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor),
+											 values, nulls));
+}
 
 /*
  * vidtoken_interval_result: an interval of hours, minutes and seconds, since

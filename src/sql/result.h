@@ -11,8 +11,11 @@
 #ifndef VIDTOKEN_RESULT_H
 #define VIDTOKEN_RESULT_H
 
+#include "fmgr.h"
 #include "lib/stringinfo.h"
 
+extern Datum vidtoken_row_result(FunctionCallInfo fcinfo, int count,
+								 Datum *values, bool *nulls);
 extern Datum vidtoken_interval_result(int64 seconds);
 extern Datum vidtoken_jsonb_result(StringInfo json);
 extern Datum vidtoken_id_result(char *id, bool is_number);

@@ -15,10 +15,8 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "policy/policy.h"
 #include "policy/settings.h"
 #include "sql/argument.h"
@@ -67,15 +65,10 @@ vidtoken_room_settings(PG_FUNCTION_ARGS)
 	const VidTokenProvider *provider = vidtoken_provider_find(vidtoken_provider);
 	Datum		values[ROOM_COLUMNS];
 	bool		nulls[ROOM_COLUMNS] = {false};
-	TupleDesc	descriptor;
 	VidTokenOccasion occasion;
 	VidTokenSchedule schedule;
 	VidTokenRoom room;
 	bool		barred;
-
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE ||
-		descriptor->natts != ROOM_COLUMNS)
-		elog(ERROR, "unexpected result type of vidtoken_room_settings");
 
 	vidtoken_occasion_read(appointment_id, true, &occasion);
 	if (!occasion.visible)
@@ -100,8 +93,7 @@ vidtoken_room_settings(PG_FUNCTION_ARGS)
 	values[ROOM_PROVIDER] = CStringGetTextDatum(provider->name);
 	fill_request(provider, &room, values, nulls);
 
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor),
-											 values, nulls));
+	return vidtoken_row_result(fcinfo, ROOM_COLUMNS, values, nulls);
 }
 
 /*

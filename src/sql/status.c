@@ -10,10 +10,8 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "common/int.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "policy/policy.h"
 #include "policy/settings.h"
 #include "sql/argument.h"
@@ -66,16 +64,11 @@ vidtoken_status(PG_FUNCTION_ARGS)
 	TimestampTz now = vidtoken_now();
 	Datum		values[STATUS_COLUMNS] = {0};
 	bool		nulls[STATUS_COLUMNS];
-	TupleDesc	descriptor;
 	VidTokenOccasion occasion;
 	VidTokenSchedule schedule;
 	VidTokenCallState state;
 	const char *room_name;
 	bool		barred;
-
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE ||
-		descriptor->natts != STATUS_COLUMNS)
-		elog(ERROR, "unexpected result type of vidtoken_status");
 
 	vidtoken_occasion_read(appointment_id, true, &occasion);
 	if (!occasion.visible)
@@ -102,8 +95,7 @@ vidtoken_status(PG_FUNCTION_ARGS)
 		else
 			values[STATUS_ROOM_STATUS] = CStringGetTextDatum("not_found");
 	}
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor),
-											 values, nulls));
+	return vidtoken_row_result(fcinfo, STATUS_COLUMNS, values, nulls);
 }
 
 static const char *

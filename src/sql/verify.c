@@ -15,10 +15,8 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
-#include "access/htup_details.h"
 #include "crypto/jws.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "ground/claims.h"
 #include "ground/json_writer.h"
 #include "ground/verdict.h"
@@ -26,6 +24,7 @@
 #include "policy/keyring.h"
 #include "policy/settings.h"
 #include "sql/argument.h"
+#include "sql/result.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -54,7 +53,6 @@ static const char *find_key(const VidTokenJws *jws, const VidTokenKey **key);
 static const char *find_named_key(const VidTokenJws *jws,
 								  const VidTokenKey **key);
 static int64 leeway_argument(FunctionCallInfo fcinfo);
-static Datum form_result(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 static Datum json_datum(const VidTokenOctets *text);
 
 /*
@@ -93,7 +91,7 @@ vidtoken_verify(PG_FUNCTION_ARGS)
 	{
 		nulls[VERIFY_REASON] = false;
 		values[VERIFY_REASON] = CStringGetTextDatum(verdict);
-		return form_result(fcinfo, values, nulls);
+		return vidtoken_row_result(fcinfo, VERIFY_COLUMNS, values, nulls);
 	}
 	nulls[VERIFY_HEADER] = nulls[VERIFY_CLAIMS] = nulls[VERIFY_KEY_ID] = false;
 	values[VERIFY_HEADER] = json_datum(&jws.header_text);
@@ -101,7 +99,7 @@ vidtoken_verify(PG_FUNCTION_ARGS)
 	values[VERIFY_KEY_ID] = CStringGetTextDatum(key->kid);
 	nulls[VERIFY_EXPIRES_AT] = TIMESTAMP_IS_NOEND(validity.expires_at);
 	values[VERIFY_EXPIRES_AT] = TimestampTzGetDatum(validity.expires_at);
-	return form_result(fcinfo, values, nulls);
+	return vidtoken_row_result(fcinfo, VERIFY_COLUMNS, values, nulls);
 }
 
 /*
@@ -210,18 +208,6 @@ leeway_argument(FunctionCallInfo fcinfo)
 				errmsg("leeway must be between 0 and 5 minutes"),
 				errhint("It is there for clocks that differ, not to make tokens live longer."));
 	return leeway->time;
-}
-
-static Datum
-form_result(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
-{
-	TupleDesc	descriptor;
-
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE ||
-		descriptor->natts != VERIFY_COLUMNS)
-		elog(ERROR, "unexpected result type of vidtoken_verify");
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor),
-											 values, nulls));
 }
 
 static Datum

@@ -11,15 +11,14 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
-#include "access/htup_details.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "ground/json_writer.h"
 #include "policy/keyring.h"
 #include "policy/settings.h"
 #include "provider/webhook.h"
 #include "sql/argument.h"
 #include "sql/headers.h"
+#include "sql/result.h"
 #include "storage/call.h"
 #include "storage/ledger.h"
 #include "storage/notice.h"
@@ -75,20 +74,14 @@ vidtoken_webhook(PG_FUNCTION_ARGS)
 	const VidTokenProvider *provider = provider_argument(fcinfo);
 	Datum		values[2] = {0};
 	bool		nulls[2] = {false, true};
-	TupleDesc	descriptor;
 	VidTokenDelivery delivery;
-
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE ||
-		descriptor->natts != lengthof(values))
-		elog(ERROR, "unexpected result type of vidtoken_webhook");
 
 	vidtoken_ledger_require();
 	vidtoken_keyring_refresh();
 	read_arguments(fcinfo, provider->webhook, &delivery);
 	require_signature(provider, &delivery);
 	values[0] = CStringGetTextDatum(process(provider, &delivery));
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor),
-											 values, nulls));
+	return vidtoken_row_result(fcinfo, lengthof(values), values, nulls);
 }
 
 static const VidTokenProvider *
@@ -224,13 +217,10 @@ process(const VidTokenProvider *provider, const VidTokenDelivery *delivery)
 static bool
 is_complete(const VidTokenEvent *event)
 {
-	bool		of_participant = event->kind == VIDTOKEN_EVENT_JOINED ||
-	event->kind == VIDTOKEN_EVENT_LEFT;
-
 	return is_name(event->id) && is_name(event->room_name) &&
 		is_name(event->room_sid) &&
-		(!of_participant || (is_name(event->participant_sid) &&
-							 is_name(event->identity)));
+		(!vidtoken_event_is_of_participant(event) || (is_name(event->participant_sid) &&
+													  is_name(event->identity)));
 }
 
 static bool
@@ -247,8 +237,7 @@ tell_reported(const VidTokenProvider *provider, const VidTokenEvent *event)
 	notice.at = event->happened_at;
 	notice.provider = provider->name;
 	notice.room_name = from_utf8(event->room_name);
-	if (event->kind == VIDTOKEN_EVENT_JOINED ||
-		event->kind == VIDTOKEN_EVENT_LEFT)
+	if (vidtoken_event_is_of_participant(event))
 		notice.user_identity = from_utf8(event->identity);
 	vidtoken_notice(&notice);
 }

@@ -110,8 +110,7 @@ vidtoken_call_record(const char *provider, const VidTokenEvent *event,
 static void
 record_state(const char *provider, const VidTokenEvent *event)
 {
-	bool		of_participant = event->kind == VIDTOKEN_EVENT_JOINED ||
-	event->kind == VIDTOKEN_EVENT_LEFT;
+	bool		of_participant = vidtoken_event_is_of_participant(event);
 	bool		is_end = event->kind == VIDTOKEN_EVENT_ROOM_ENDED ||
 	event->kind == VIDTOKEN_EVENT_LEFT;
 	VidTokenStatement *statement = of_participant ?
