@@ -23,6 +23,7 @@ exec "${PYTHON:-/usr/bin/python3}" -B "$0" "$@"
 #
 # test/t/032_crash.t
 
+import contextlib
 import glob
 import os
 import random
@@ -72,7 +73,9 @@ def kill_server():
                          if name.isdigit()
                          and state(int(name))[1] == str(parent)]
     for pid in killed:
-        os.kill(pid, signal.SIGKILL)
+        # One that was about to go may have gone.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     if not wait_until(lambda: all(state(pid)[0] in (None, 'Z', 'X')
                                   for pid in killed)):
         raise RuntimeError('a process of the server survives SIGKILL')
