@@ -72,8 +72,9 @@ def kill_server():
     killed = [parent] + [int(name) for name in os.listdir('/proc')
                          if name.isdigit()
                          and state(int(name))[1] == str(parent)]
-    for pid in killed:
-        # One that was about to go may have gone.
+    # Children first: those of a postmaster that is gone end by themselves.  One
+    # that was about to end when the postmaster was stopped may have done so.
+    for pid in reversed(killed):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     if not wait_until(lambda: all(state(pid)[0] in (None, 'Z', 'X')
