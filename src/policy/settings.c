@@ -163,7 +163,7 @@ static const StringSetting strings[] = {
 	"Returned in every grant as server_url. For livekit wss://... Not needed by twilio."},
 	{"vidtoken.public_url", &vidtoken_public_url, "", check_public_url, NULL,
 		"Sets the address at which the provider delivers webhooks.",
-	"As the provider knows it, https://... For twilio, which signs it; wins over the argument url of vidtoken_webhook. No effect for livekit and jwt."},
+	"As the provider knows it, https://... For twilio, which signs it and is told of it when a room is made; wins over the argument url of vidtoken_webhook. No effect for livekit and jwt."},
 	{"vidtoken.key_id", &vidtoken_key_id, "", NULL, NULL,
 		"Sets the kid of the key that signs.",
 	"For twilio the API key SID, SK..., for livekit the API key: both become the claim iss. For jwt the header's kid. The key is looked up in vidtoken.keyring."},

@@ -26,6 +26,7 @@ typedef struct VidTokenRoom
 	int64		unused_timeout; /* waits so long when nobody came */
 	int64		max_participants;	/* 0: no limit */
 	int64		max_stay;		/* of a participant, at one go */
+	const char *status_callback;	/* where webhooks go, NULL: not said */
 } VidTokenRoom;
 
 /* What a provider takes for one number of a room. */

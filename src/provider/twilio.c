@@ -112,5 +112,7 @@ write_room(StringInfo json, const VidTokenRoom *room)
 		vidtoken_json_add_integer(json, "MaxParticipants",
 								  room->max_participants);
 	vidtoken_json_add_integer(json, "MaxParticipantDuration", room->max_stay);
+	if (room->status_callback != NULL)
+		vidtoken_json_add_string(json, "StatusCallback", room->status_callback);
 	vidtoken_json_end(json);
 }

@@ -79,6 +79,8 @@ vidtoken_room_settings(PG_FUNCTION_ARGS)
 
 	room.max_participants = occasion.max_participants;
 	vidtoken_policy_room(&schedule, &room);
+	room.status_callback =
+		vidtoken_public_url[0] == '\0' ? NULL : vidtoken_public_url;
 	vidtoken_provider_check_room_name(provider, room.name);
 
 	values[ROOM_ROOM_NAME] = CStringGetTextDatum(room.name);

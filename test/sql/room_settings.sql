@@ -61,7 +61,7 @@ LANGUAGE sql AS $$
     SELECT pg_temp.outcome(format('SELECT pg_temp.settings(%L, %L)', change, provider))
 $$;
 
-SELECT plan(163);
+SELECT plan(169);
 
 --
 -- The row
@@ -86,6 +86,11 @@ SELECT is(request, NULL, 'provider jwt has no such call'),
        is(adjusted, '', 'and no limit'),
        is(unused, '90 minutes', 'but a room')
   FROM pg_temp.settings('', 'jwt');
+SELECT is(request -> 'StatusCallback', expected, format('%s, told by %s: where webhooks go', p, url)),
+       ok((request - 'StatusCallback') IS NOT DISTINCT FROM (pg_temp.settings('', p)).request, 'and nothing else')
+  FROM (VALUES ('twilio', 'https://clinic.example/hook?a=1&b="é"', '"https://clinic.example/hook?a=1&b=\"é\""'::jsonb),
+               ('livekit', 'https://clinic.example/hook', NULL), ('jwt', 'https://clinic.example/hook', NULL)) AS v (p, url, expected),
+       pg_temp.settings(format('SET LOCAL vidtoken.public_url = %L', url), p);
 SELECT is(p.empty_room_timeout, s.empty_room_timeout, 'vidtoken_policy() has the same empty_room_timeout'),
        is(p.unused_room_timeout, s.unused_room_timeout, 'and unused_room_timeout'),
        is(p.opens_at, s.opens_at, 'and opens_at'),

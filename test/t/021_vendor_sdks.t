@@ -451,7 +451,7 @@ def twilio_differences(claims, issued_at):
     }
 
 
-def twilio_room_case(judges, what, columns, duration, places):
+def twilio_room_case(judges, what, columns, duration, places, callback=None):
     name = 'twilio: a room, ' + what
     room = room_settings(**columns)
     unused = (duration + 30 * 60) // 60
@@ -461,6 +461,8 @@ def twilio_room_case(judges, what, columns, duration, places):
                'maxParticipantDuration': min(stay, 86400)}
     if places is not None:
         options['maxParticipants'] = min(places, 50)
+    if callback is not None:
+        options['statusCallback'] = callback
     adjusted = [setting for setting, is_too_large in (
         ('unused_room_timeout', unused > 60),
         ('max_participants', places is not None and places > 50),
@@ -542,6 +544,10 @@ def twilio_tests(judges):
     settings(provider='twilio', key_id='SKtest', source='clinic.calls')
     for what, room in ROOMS.items():
         twilio_room_case(judges, what, *room)
+    callback = 'https://clinic.example/hook?a=1&b=%20'
+    settings(public_url=callback)
+    twilio_room_case(judges, 'that reports', {}, 3600, None, callback)
+    settings(public_url='')
     for what, columns in TWILIO_CALLS.items():
         token, inputs, allowed = twilio_case(judges, what, columns)
     like(decode(token)['claims']['jti'], r'\ASKtest-\d+-[A-Za-z0-9_-]{22}\Z',
