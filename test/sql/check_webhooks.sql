@@ -1,6 +1,6 @@
 \unset ECHO
 \i test/setup.sql
-\i test/webhook_keys.sql
+\i test/webhooks.sql
 
 -- test/sql/check_webhooks.sql: what vidtoken_check tells of webhooks
 --
@@ -20,6 +20,7 @@ LANGUAGE sql AS $$
     SELECT string_agg(hint, ' ') FROM vidtoken.vidtoken_check() WHERE item = 'webhooks'
 $$;
 
+SELECT pg_temp.use_keys(VARIADIC '{}') AS ignored \gset
 SELECT is(pg_temp.told(), ARRAY['ok none of provider twilio are taken in, the keyring has no key for them'], 'no webhooks are no mistake');
 SELECT matches(pg_temp.hints(), 'vidtoken-keyring add --use webhook, alg HS1', 'the hint says how to take them in');
 SET LOCAL vidtoken.provider = 'livekit';

@@ -531,4 +531,5 @@ SELECT throws_ok($$SELECT pg_temp.issue_from('clinic.recursive')$$, '54001', NUL
 SELECT is(pg_temp.issue_from('clinic.nesting'), '47 outer of inner, 2 sessions', 'after which calls work');
 
 SELECT * FROM finish();
+SELECT pg_temp.forget_keys() AS ignored \gset
 ROLLBACK;

@@ -419,4 +419,5 @@ SELECT is((SELECT issued_by FROM vidtoken.vidtoken_session WHERE appointment_id 
           'regress_vidtoken_service', 'the ledger still names the caller');
 
 SELECT * FROM finish();
+SELECT pg_temp.forget_keys() AS ignored \gset
 ROLLBACK;

@@ -240,4 +240,5 @@ SELECT is((SELECT count(*)::integer FROM vidtoken.vidtoken_call) + (SELECT count
           0, 'older: runs, stays, events and qualities are forgotten');
 
 SELECT * FROM finish();
+SELECT pg_temp.forget_keys() AS ignored \gset
 ROLLBACK;

@@ -221,4 +221,5 @@ SELECT is(pg_temp.outcome(array_agg(delivery ORDER BY n) || pg_temp.event('livek
  GROUP BY start, at;
 
 SELECT * FROM finish();
+SELECT pg_temp.forget_keys() AS ignored \gset
 ROLLBACK;

@@ -29,29 +29,9 @@ a = clinic.connect()
 b = clinic.connect()
 c = clinic.connect()
 
-GRANT = 'SELECT room_name, user_identity FROM vidtoken.'
-next_id = 1000
-
 
 def appointment():
-    """A new one with participants 2 and 3: every test has its own."""
-    global next_id
-    next_id += 1
-    rows(watcher, 'INSERT INTO clinic.appointments VALUES (%s, now())',
-         (next_id,))
-    rows(watcher, 'INSERT INTO clinic.participants (appointment_id, user_id) '
-         'VALUES (%s, 2), (%s, 3)', (next_id, next_id))
-    return next_id
-
-
-def issue(connection, appointment_id, user_id=2):
-    return rows(connection, GRANT + 'vidtoken_issue(%s, %s)',
-                (appointment_id, user_id))[0]
-
-
-def refresh(connection, appointment_id, user_id=2):
-    return rows(connection, GRANT + 'vidtoken_refresh(%s, %s)',
-                (appointment_id, user_id))[0]
+    return new_appointment(watcher)
 
 
 def ledger(appointment_id):

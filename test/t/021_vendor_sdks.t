@@ -27,7 +27,7 @@ import urllib.parse
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 'lib'))
 from tap import *
-from judges import Judges
+from judges import ask_judges
 
 need_server()
 
@@ -773,21 +773,6 @@ def jose_tests(judges):
           'makes today')
 
 
-def main():
-    try:
-        judges = Judges()
-    except FileNotFoundError:
-        judges = None
-    missing = judges.answer('missing') if judges else {}
-    for package, tests in (('livekit-server-sdk', livekit_tests),
-                           ('twilio', twilio_tests), ('jose', jose_tests)):
-        if judges is None:
-            skip(package, 'node is not here')
-        elif package in missing:
-            skip(package, missing[package])
-        else:
-            tests(judges)
-
-
-main()
+ask_judges({'livekit-server-sdk': livekit_tests, 'twilio': twilio_tests,
+            'jose': jose_tests})
 done_testing()

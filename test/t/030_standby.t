@@ -145,19 +145,9 @@ equal((value(p, 'SELECT pg_is_in_recovery()'),
        value(s, 'SELECT pg_is_in_recovery()')), (False, True),
       'a primary, and a standby in recovery')
 
-next_id = 1000
-
 
 def appointment(users=(2, 3), minutes=60):
-    """A new one, which starts now."""
-    global next_id
-    next_id += 1
-    rows(p, 'INSERT INTO clinic.appointments VALUES (%s, now(), %s)',
-         (next_id, minutes))
-    for user in users:
-        rows(p, 'INSERT INTO clinic.participants (appointment_id, user_id) '
-             'VALUES (%s, %s)', (next_id, user))
-    return next_id
+    return new_appointment(p, users, minutes)
 
 
 def claims(grant, kept_clock=True):
@@ -166,30 +156,6 @@ def claims(grant, kept_clock=True):
                                     'verify_iat': False}
     return jwt.decode(grant['access_token'], SECRET, algorithms=['HS256'],
                       options=checks)
-
-
-def names(grant):
-    return grant['room_name'], grant['user_identity']
-
-
-def ledger(connection, id=None):
-    """Every row of both tables, or those of one appointment."""
-    return rows(connection, """
-SELECT row FROM (
-    SELECT appointment_id, s::text FROM vidtoken.vidtoken_session AS s
-    UNION ALL
-    SELECT appointment_id, r::text FROM vidtoken.vidtoken_room AS r
-    ) AS l (id, row)
- WHERE coalesce(id = %s, true) ORDER BY 1""", (id and str(id),))
-
-
-def undone(connection, statement, parameters=None):
-    """The first row of a call whose transaction is rolled back."""
-    rows(connection, 'BEGIN')
-    try:
-        return record(connection, statement, parameters)
-    finally:
-        rows(connection, 'ROLLBACK')
 
 
 def judged(connection, token):
@@ -231,7 +197,7 @@ equal(value(s, 'SELECT txid_current_if_assigned()'), None,
       'preferred: no transaction id is assigned on the standby')
 rows(s, 'COMMIT')
 standby.catch_up()
-equal((ledger(p, id), ledger(s, id)), ([], []),
+equal((ledger_rows(p, id), ledger_rows(s, id)), ([], []),
       'preferred: and nothing is written')
 
 now = value(p, "SELECT date_trunc('second', now())::text")
@@ -240,7 +206,7 @@ for connection in (p, s):
 grant, twin = undone(s, ISSUE, (id, 3)), undone(p, ISSUE, (id, 3))
 del grant['access_token'], twin['access_token']
 equal(grant, twin, 'a standby\'s grant says what the primary\'s would say')
-equal((ledger(p, id), ledger(s, id)), ([], []),
+equal((ledger_rows(p, id), ledger_rows(s, id)), ([], []),
       'the same room on both, and no row on either')
 for connection in (p, s):
     rows(connection, 'RESET vidtoken.test_clock')
@@ -288,7 +254,7 @@ equal(names(record(p, ISSUE, (id, 2))), expected,
       'off, BEGIN READ ONLY on the primary: it signs')
 rows(p, 'ROLLBACK')
 recording(p, 'preferred')
-equal(ledger(p, id), [], 'and none of these calls has written anything')
+equal(ledger_rows(p, id), [], 'and none of these calls has written anything')
 
 #
 # Status and notifications
@@ -411,7 +377,6 @@ equal([refusal(s, ISSUE, parameters).sqlstate for parameters in BARRED],
 # Refresh, with a session that has replicated and without one
 #
 
-
 def answer(connection, statement, parameters):
     """What a call says: its names, or why it refuses.  Nothing stays."""
     rows(connection, 'BEGIN')
@@ -474,7 +439,7 @@ for key_id, signer, verifier in (
     equal(judged(verifier, token[:-8] + 'AAAAAAAA')[1], 'bad_signature',
           'and not when it was changed')
 
-before = ledger(p)
+before = ledger_rows(p)
 for call in ('vidtoken_revoke(%s, 2)', 'vidtoken_revoke_all(%s)',
              'vidtoken_reinstate(%s, 2)', 'vidtoken_reinstate_all(%s)',
              'vidtoken_reset_room(%s)'):
@@ -484,7 +449,7 @@ for call in ('vidtoken_revoke(%s, 2)', 'vidtoken_revoke_all(%s)',
 refused(s, 'SELECT vidtoken.vidtoken_prune()', None, '25006', '',
         'not on a standby: vidtoken_prune')
 standby.catch_up()
-equal((ledger(p), ledger(s)), (before, before), 'the ledgers are the same')
+equal((ledger_rows(p), ledger_rows(s)), (before, before), 'the ledgers are the same')
 
 #
 # What only reads takes no transaction id on the primary
@@ -721,7 +686,7 @@ callers += [Caller(5 + number, style, standby.connect)
 standby.cut_off()
 callers += [Caller(8 + number, style, clinic.connect)
             for number, style in enumerate(STYLES)]
-equal((len(ledger(p, call)), len(ledger(s, call))), (7, 4),
+equal((len(ledger_rows(p, call)), len(ledger_rows(s, call))), (7, 4),
       'three sessions were committed on the primary and never replicated')
 barred = [Barred(11, ISSUE), Barred(11, REFRESH)]
 

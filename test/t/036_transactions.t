@@ -29,9 +29,6 @@ for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
 need_server('max_prepared_transactions=20', own=True)
 clinic = Clinic('transactions')
 
-GRANT = 'SELECT room_name, user_identity FROM vidtoken.'
-next_id = 1000
-
 
 def connect_all():
     global watcher, a, b
@@ -40,24 +37,7 @@ def connect_all():
 
 
 def appointment():
-    """A new one with participants 2 and 3."""
-    global next_id
-    next_id += 1
-    rows(watcher, 'INSERT INTO clinic.appointments VALUES (%s, now())',
-         (next_id,))
-    rows(watcher, 'INSERT INTO clinic.participants (appointment_id, user_id) '
-         'VALUES (%s, 2), (%s, 3)', (next_id, next_id))
-    return next_id
-
-
-def issue(connection, appointment_id, user_id=2):
-    return rows(connection, GRANT + 'vidtoken_issue(%s, %s)',
-                (appointment_id, user_id))[0]
-
-
-def refresh(connection, appointment_id, user_id=2):
-    return rows(connection, GRANT + 'vidtoken_refresh(%s, %s)',
-                (appointment_id, user_id))[0]
+    return new_appointment(watcher)
 
 
 def revoke(connection, appointment_id, user_id=2):
@@ -84,7 +64,6 @@ connect_all()
 #
 # Each case: what the transaction does, the ledger without it and with it.
 #
-
 
 def begin(case):
     """An appointment with a session of user 3, and a prepared transaction."""

@@ -125,32 +125,14 @@ def watch():
 
 
 watcher = watch()
-next_id = 1000
 
 
 def appointment():
-    global next_id
-    next_id += 1
-    rows(watcher, 'INSERT INTO clinic.appointments VALUES (%s, now())',
-         (next_id,))
-    rows(watcher, 'INSERT INTO clinic.participants (appointment_id, user_id) '
-         'VALUES (%s, 2)', (next_id,))
-    return next_id
+    return new_appointment(watcher, (2,))
 
 
 def parameters(verb, id):
     return (id, 2)[:STATEMENTS[verb].count('%s')]
-
-
-def ledger(connection, id=None):
-    """Every row of both tables, or those of one appointment."""
-    return rows(connection, """
-SELECT row FROM (
-    SELECT appointment_id, s::text FROM vidtoken.vidtoken_session AS s
-    UNION ALL
-    SELECT appointment_id, r::text FROM vidtoken.vidtoken_room AS r
-    ) AS l (id, row)
- WHERE coalesce(id = %s, true) ORDER BY 1""", (id and str(id),))
 
 
 def itself(connection):
@@ -175,13 +157,13 @@ class Held(threading.Thread):
         self.id, self.what = appointment(), '%s, %s' % (name, POINTS[point])
         for verb in before:
             rows(watcher, STATEMENTS[verb], parameters(verb, self.id))
-        self.before = self.expected = ledger(watcher, self.id)
+        self.before = self.expected = ledger_rows(watcher, self.id)
         self.other = None
         if point == 'row':
             self.other = clinic.connect()
             rows(self.other, 'BEGIN')
             self.call(self.other)
-            self.expected = ledger(self.other, self.id)
+            self.expected = ledger_rows(self.other, self.id)
         self.connection = clinic.connect()
         self.pid = self.connection.get_backend_pid()
         self.itself = itself(self.connection)
@@ -225,7 +207,7 @@ class Held(threading.Thread):
 
     def judge(self):
         """The ledger, and the same call again."""
-        found = ledger(watcher, self.id)
+        found = ledger_rows(watcher, self.id)
         if found != self.expected:
             return [(self.what, 'left', found, 'expected', self.expected)]
         key = self.id, (2 if len(parameters(self.verb, self.id)) > 1 else None)
@@ -328,7 +310,7 @@ for killed_at in ('after', 'commit'):
     what = 'SIGKILL of one that stands %s' % POINTS[killed_at]
     equal([one.what for one in held if not one.waits()], [],
           '%s: %d calls are held' % (what, len(held)))
-    before = ledger(watcher)
+    before = ledger_rows(watcher)
     victim = next(one for one in held if one.what.endswith(POINTS[killed_at]))
     os.kill(victim.pid, signal.SIGKILL)
     began = time.monotonic()
@@ -349,7 +331,7 @@ for killed_at in ('after', 'commit'):
     if not wait_until(is_back, 60):
         raise RuntimeError('the server does not come back')
     diag('%s: back after %.2f s' % (what, time.monotonic() - began))
-    equal(ledger(watcher), before, what + ': nothing of them is left')
+    equal(ledger_rows(watcher), before, what + ': nothing of them is left')
     wrong = []
     for one in held:
         one.connection, one.expected = clinic.connect(), one.before

@@ -11,7 +11,7 @@ import os
 import select
 import subprocess
 
-from tap import HERE, diag
+from tap import HERE, diag, skip
 
 
 class Judges:
@@ -55,3 +55,19 @@ class Judges:
         """The verdict on each change of a question."""
         return {what: self.verdict(judge, **dict(question, **change))
                 for what, change in changes.items()}
+
+
+def ask_judges(tests):
+    """Runs the tests of each SDK that is here: package -> function."""
+    try:
+        judges = Judges()
+    except FileNotFoundError:
+        judges = None
+    missing = judges.answer('missing') if judges else {}
+    for package, test in tests.items():
+        if judges is None:
+            skip(package, 'node is not here')
+        elif package in missing:
+            skip(package, missing[package])
+        else:
+            test(judges)

@@ -177,25 +177,12 @@ SELECT 'storage parameter' FROM pg_class
  ORDER BY 1"""
 
 
-def undone(connection, statement, parameters=None):
-    """The first row of a call whose transaction is rolled back."""
-    rows(connection, 'BEGIN')
-    try:
-        return record(connection, statement, parameters)
-    finally:
-        rows(connection, 'ROLLBACK')
-
-
 def answer(connection, statement, parameters=None):
     """Why a call is refused; ('', '') when it is not.  Nothing stays."""
     rows(connection, 'BEGIN')
     got = refusal(connection, 'SELECT FROM (%s) AS g' % statement, parameters)
     rows(connection, 'ROLLBACK')
     return got.sqlstate, got.reason
-
-
-def names(grant):
-    return grant['room_name'], grant['user_identity']
 
 
 #

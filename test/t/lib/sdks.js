@@ -125,24 +125,8 @@ const judges = {
         (await new livekit.WebhookReceiver(key, secret).receive(
             Buffer.from(body, 'base64').toString(), authorization)).event,
 
-    'twilio sign a form': ({ secret, url, fields }) =>
-        twilioWebhooks.getExpectedTwilioSignature(secret, url, fields),
-
-    'twilio sign a body': ({ secret, url, body }) => {
-        const digest = twilioWebhooks.getExpectedBodyHash(
-            Buffer.from(body, 'base64').toString());
-        const signed = `${url}${url.includes('?') ? '&' : '?'}bodySHA256=${
-            digest}`;
-
-        return [signed, twilioWebhooks.getExpectedTwilioSignature(
-            secret, signed, {})];
-    },
-
-    'twilio receive a form': ({ secret, signature, url, fields }) =>
-        twilioWebhooks.validateRequest(secret, signature, url, fields),
-
-    'twilio receive a body': ({ secret, signature, url, body }) =>
-        twilioWebhooks.validateRequestWithBody(secret, signature, url,
+    'twilio digest a body': ({ body }) =>
+        twilioWebhooks.getExpectedBodyHash(
             Buffer.from(body, 'base64').toString()),
 
     'jose verify': async ({ token, jwk, jwks, options }) => {

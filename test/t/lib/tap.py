@@ -25,6 +25,7 @@ test/t/lib/tap.py
 
 import atexit
 import base64
+import itertools
 import json
 import os
 import re
@@ -337,6 +338,58 @@ class Clinic:
             rows(self.admin, 'DROP ROLE IF EXISTS %s' % role)
         self.admin.close()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+_appointments = itertools.count(1001)
+
+
+def new_appointment(connection, users=(2, 3), minutes=60):
+    """The number of one more, which starts now, with these participants."""
+    number = next(_appointments)
+    rows(connection, 'INSERT INTO clinic.appointments VALUES (%s, now(), %s)',
+         (number, minutes))
+    rows(connection, 'INSERT INTO clinic.participants (appointment_id, '
+         'user_id) SELECT %s, unnest(%s)', (number, list(users)))
+    return number
+
+
+def names(grant):
+    """What two tokens of one session have in common."""
+    return grant['room_name'], grant['user_identity']
+
+
+# What a call is asked for where its token does not matter.
+GRANT = 'SELECT room_name, user_identity FROM vidtoken.'
+
+
+def issue(connection, appointment_id, user_id=2):
+    return rows(connection, GRANT + 'vidtoken_issue(%s, %s)',
+                (appointment_id, user_id))[0]
+
+
+def refresh(connection, appointment_id, user_id=2):
+    return rows(connection, GRANT + 'vidtoken_refresh(%s, %s)',
+                (appointment_id, user_id))[0]
+
+
+def undone(connection, statement, parameters=None):
+    """The first row of a call whose transaction is rolled back."""
+    rows(connection, 'BEGIN')
+    try:
+        return record(connection, statement, parameters)
+    finally:
+        rows(connection, 'ROLLBACK')
+
+
+def ledger_rows(connection, id=None):
+    """Every row of sessions and rooms, or those of one appointment."""
+    return rows(connection, """
+SELECT row FROM (
+    SELECT appointment_id, s::text FROM vidtoken.vidtoken_session AS s
+    UNION ALL
+    SELECT appointment_id, r::text FROM vidtoken.vidtoken_room AS r
+    ) AS l (id, row)
+ WHERE coalesce(id = %s, true) ORDER BY 1""", (id and str(id),))
 
 
 def program(*command, **options):

@@ -13,7 +13,7 @@ exec "${PYTHON:-/usr/bin/python3}" -B "$0" "$@"
 #
 # Copyright (c) 2026, the vidtoken authors
 #
-# test/t/051_webhook_bodies.t
+# test/t/025_webhook_bodies.t
 
 import base64
 import hashlib
