@@ -33,10 +33,10 @@ static VidTokenStatement bar_participant = {
 	.types = {TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 };
 
-static VidTokenStatement look_up_participant = {
+/* Locked, so that nobody sets or lifts the bar in between. */
+static VidTokenStatement lock_participant = {
 	.query = "SELECT FROM %1$s.vidtoken_session AS s" VIDTOKEN_WHERE_SESSION
-	" AND s.revoked_at IS NOT NULL",
-	.read_only = true,
+	" AND s.revoked_at IS NOT NULL FOR UPDATE",
 	.nargs = 2,
 	.types = {TEXTOID, TEXTOID},
 };
@@ -68,11 +68,10 @@ static VidTokenStatement bar_appointment = {
 	.types = {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 };
 
-static VidTokenStatement look_up_appointment = {
+static VidTokenStatement lock_appointment = {
 	.query = "SELECT FROM %1$s.vidtoken_room AS r"
 	" WHERE r.appointment_id OPERATOR(pg_catalog.=) $1"
-	" AND r.revoked_at IS NOT NULL",
-	.read_only = true,
+	" AND r.revoked_at IS NOT NULL FOR UPDATE",
 	.nargs = 1,
 	.types = {TEXTOID},
 };
@@ -118,7 +117,7 @@ vidtoken_bar_participant(const VidTokenOccasion *occasion, const char *user_id,
 	SPI_connect();
 	changed = vidtoken_ledger_execute(&bar_participant, values, nulls) > 0;
 	if (!changed &&
-		vidtoken_ledger_execute_key(&look_up_participant, occasion->appointment_id,
+		vidtoken_ledger_execute_key(&lock_participant, occasion->appointment_id,
 									user_id) == 0)
 		vidtoken_ledger_suppressed();
 	SPI_finish();
@@ -132,14 +131,18 @@ vidtoken_bar_participant(const VidTokenOccasion *occasion, const char *user_id,
 bool
 vidtoken_unbar_participant(const char *appointment_id, const char *user_id)
 {
-	bool		changed;
+	bool		barred;
 
 	SPI_connect();
-	changed = vidtoken_ledger_execute_key(&unbar_participant, appointment_id,
-										  user_id) > 0 ||
-		vidtoken_ledger_execute_key(&forget_bar, appointment_id, user_id) > 0;
+	barred = vidtoken_ledger_execute_key(&lock_participant, appointment_id,
+										 user_id) > 0;
+	if (barred &&
+		vidtoken_ledger_execute_key(&unbar_participant, appointment_id,
+									user_id) == 0 &&
+		vidtoken_ledger_execute_key(&forget_bar, appointment_id, user_id) == 0)
+		vidtoken_ledger_suppressed();
 	SPI_finish();
-	return changed;
+	return barred;
 }
 
 /*
@@ -160,7 +163,7 @@ vidtoken_bar_appointment(const VidTokenOccasion *occasion, TimestampTz now)
 	SPI_connect();
 	if (vidtoken_ledger_execute(&bar_appointment, values, nulls) > 0)
 		ended = counted_sessions(occasion->appointment_id);
-	else if (vidtoken_ledger_execute_key(&look_up_appointment,
+	else if (vidtoken_ledger_execute_key(&lock_appointment,
 										 occasion->appointment_id, NULL) == 0)
 		vidtoken_ledger_suppressed();
 	SPI_finish();
@@ -177,8 +180,13 @@ vidtoken_unbar_appointment(const char *appointment_id)
 	int			freed = 0;
 
 	SPI_connect();
-	if (vidtoken_ledger_execute_key(&unbar_appointment, appointment_id, NULL) > 0)
+	if (vidtoken_ledger_execute_key(&lock_appointment, appointment_id, NULL) > 0)
+	{
+		if (vidtoken_ledger_execute_key(&unbar_appointment, appointment_id,
+										NULL) == 0)
+			vidtoken_ledger_suppressed();
 		freed = counted_sessions(appointment_id);
+	}
 	SPI_finish();
 	return freed;
 }

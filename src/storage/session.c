@@ -230,7 +230,8 @@ vidtoken_session_move(const VidTokenAppointment *appointment,
 	values[4] = Int32GetDatum(session->generation);
 
 	SPI_connect();
-	vidtoken_ledger_execute(&move, values, NULL);
+	if (vidtoken_ledger_execute(&move, values, NULL) == 0)
+		vidtoken_ledger_suppressed();
 	SPI_finish();
 }
 

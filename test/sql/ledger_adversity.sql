@@ -2,7 +2,7 @@
 \i test/setup.sql
 -- What others do to the ledger, the keyring and the source, by mistake or by
 -- intent: no call crashes, nobody gains a right, and a bar holds.
-SELECT plan(46);
+SELECT plan(50);
 
 -- settings that a function or trigger of the script may change
 CREATE FUNCTION clinic.swap_keyring(path text) RETURNS boolean
@@ -72,7 +72,29 @@ DROP TRIGGER suppress ON vidtoken.vidtoken_session;
 DROP TRIGGER suppress ON vidtoken.vidtoken_room;
 SELECT ok(vidtoken.vidtoken_revoke(47, 2), 'without the trigger the bar is set');
 SELECT ok(NOT vidtoken.vidtoken_revoke(47, 2), 'and set only once');
-SELECT ok(vidtoken.vidtoken_reinstate(47, 2), 'and lifted');
+
+-- one that does not change
+CREATE TRIGGER suppress BEFORE UPDATE ON vidtoken.vidtoken_session
+    FOR EACH ROW WHEN (OLD.revoked_at IS NOT NULL) EXECUTE FUNCTION clinic.suppress();
+CREATE TRIGGER suppress BEFORE UPDATE ON vidtoken.vidtoken_room
+    FOR EACH ROW WHEN (OLD.revoked_at IS NOT NULL) EXECUTE FUNCTION clinic.suppress();
+SELECT FROM vidtoken.vidtoken_revoke_all(47);
+SELECT is((pg_temp.refusal(s)).code, '55000', s || ' tells that the bar was not lifted')
+  FROM unnest(ARRAY['SELECT vidtoken.vidtoken_reinstate(47, 2)', 'SELECT vidtoken.vidtoken_reinstate_all(47)']) AS s;
+DROP TRIGGER suppress ON vidtoken.vidtoken_session;
+DROP TRIGGER suppress ON vidtoken.vidtoken_room;
+SELECT FROM vidtoken.vidtoken_reinstate_all(47);
+SELECT ok(vidtoken.vidtoken_reinstate(47, 2), 'and lifted without the trigger');
+SELECT FROM vidtoken.vidtoken_issue(120, 2);
+SELECT FROM vidtoken.vidtoken_reset_room(120);
+CREATE TRIGGER suppress BEFORE UPDATE ON vidtoken.vidtoken_session
+    FOR EACH ROW WHEN (NEW.generation <> OLD.generation) EXECUTE FUNCTION clinic.suppress();
+SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_issue(120, 2)')).code, '55000', 'no token for a room that the session was not moved to');
+DROP TRIGGER suppress ON vidtoken.vidtoken_session;
+SELECT room_name AS room FROM vidtoken.vidtoken_issue(120, 2) \gset
+SELECT is(room_name, :'room', 'and one for that which the ledger has') FROM vidtoken.vidtoken_session WHERE appointment_id = '120';
+DELETE FROM vidtoken.vidtoken_session WHERE appointment_id = '120';
+DELETE FROM vidtoken.vidtoken_room WHERE appointment_id = '120';
 
 -- a source that fails does not keep a bar from being set
 CREATE FUNCTION clinic.fail() RETURNS boolean
