@@ -36,7 +36,7 @@ static const struct
 	{NULL, 0, NULL, NULL},
 	{"not_found", ERRCODE_HTTP_NOT_FOUND, "no such appointment",
 	"The appointment does not exist, or this user takes no part in it, or the calling role may not see it."},
-	{"no_session", ERRCODE_HTTP_CONFLICT, "no session to refresh",
+	{"no_session", ERRCODE_HTTP_CONFLICT, "no session of this participant",
 	"Call vidtoken_issue() first."},
 	{"too_early", ERRCODE_HTTP_TOO_EARLY, "too early for this appointment",
 	"Try again at opens_at."},

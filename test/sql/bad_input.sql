@@ -543,7 +543,7 @@ SELECT results_eq(
     'SELECT DISTINCT reason, message FROM raised WHERE reason IS NOT NULL ORDER BY 1',
     $$VALUES ('cancelled', 'appointment is cancelled'),
              ('ended', 'appointment has ended'),
-             ('no_session', 'no session to refresh'),
+             ('no_session', 'no session of this participant'),
              ('no_user', 'no user in the request'),
              ('not_found', 'no such appointment'),
              ('revoked', 'access to the appointment is revoked'),

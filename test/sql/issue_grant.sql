@@ -93,7 +93,7 @@ SELECT is(row(issue_count, refresh_count)::text, expected, format('user %s in %s
 
 -- refresh never makes a session
 SELECT is(code || ' ' || reason, 'PT409 no_session', 'refresh without a session is refused'),
-       is(message, 'no session to refresh', 'the message is a constant')
+       is(message, 'no session of this participant', 'the message is a constant')
   FROM pg_temp.refusal('SELECT vidtoken.vidtoken_refresh(47, 3)');
 SELECT is(count(*)::integer, 0, 'and leaves none behind')
   FROM vidtoken.vidtoken_session WHERE user_id = '3';

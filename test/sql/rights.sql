@@ -257,7 +257,7 @@ DROP TRIGGER refuse ON vidtoken.vidtoken_session;
 SELECT is(pg_temp.as_role('regress_vidtoken_service', pg_temp.issue('4711, 2')),
           'PT404 no such appointment', 'an error raised as the caller does');
 SELECT is(pg_temp.as_role('regress_vidtoken_service', pg_temp.refresh('60, 2')),
-          'PT409 no session to refresh', 'a refusal after the ledger was asked does');
+          'PT409 no session of this participant', 'a refusal after the ledger was asked does');
 SELECT is(pg_temp.as_role('regress_vidtoken_service', pg_temp.issue('47, 2')),
           '2-jane@example.com', 'and the next call works');
 SELECT is(current_user, session_user, 'the script''s own identity is what it was');
