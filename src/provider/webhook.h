@@ -22,6 +22,7 @@ typedef struct VidTokenDelivery
 	VidTokenOctets body;		/* raw */
 	const char *signature;		/* value of the signature's header */
 	const char *url;			/* as the provider signed it; NULL: not known */
+	const char *longer_url;		/* or so; NULL: no */
 	TimestampTz now;
 } VidTokenDelivery;
 

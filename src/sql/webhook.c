@@ -29,7 +29,7 @@ PG_FUNCTION_INFO_V1(vidtoken_webhook);
 
 #define ERRCODE_HTTP_CONTENT_TOO_LARGE MAKE_SQLSTATE('P', 'T', '4', '1', '3')
 
-/* Bytes; a room's metadata, 64 kB at most, is the longest part of a body. */
+/* Bytes; a participant with 64 kB of metadata, a lot, stays far below. */
 #define MAX_BODY_LENGTH (1024 * 1024)
 
 /* Bytes of each name and id that is kept; they are keys of tables. */
@@ -52,8 +52,11 @@ static void read_arguments(FunctionCallInfo fcinfo,
 						   const VidTokenWebhook *webhook,
 						   VidTokenDelivery *delivery);
 static const char *signed_url(const char *url);
+static const char *longer_url(const char *url);
 static void require_signature(const VidTokenProvider *provider,
-							  const VidTokenDelivery *delivery);
+							  VidTokenDelivery *delivery);
+static bool is_signed(const VidTokenWebhook *webhook,
+					  VidTokenDelivery *delivery, const VidTokenKey *key);
 static const char *process(const VidTokenProvider *provider,
 						   const VidTokenDelivery *delivery);
 static bool is_complete(const VidTokenEvent *event);
@@ -111,6 +114,7 @@ read_arguments(FunctionCallInfo fcinfo, const VidTokenWebhook *webhook,
 			   VidTokenDelivery *delivery)
 {
 	bytea	   *body;
+	const char *url = NULL;
 
 	if (toast_raw_datum_size(PG_GETARG_DATUM(1)) > MAX_BODY_LENGTH + VARHDRSZ)
 		ereport(ERROR,
@@ -122,23 +126,21 @@ read_arguments(FunctionCallInfo fcinfo, const VidTokenWebhook *webhook,
 	delivery->body.length = VARSIZE_ANY_EXHDR(body);
 	delivery->signature = vidtoken_header_value(PG_GETARG_JSONB_P(2),
 												webhook->signature_header);
-	delivery->url = !webhook->signs_url ? NULL :
-		signed_url(PG_ARGISNULL(3) ? NULL :
-				   text_to_cstring(PG_GETARG_TEXT_PP(3)));
+	if (!PG_ARGISNULL(3))
+		url = text_to_cstring(PG_GETARG_TEXT_PP(3));
+	delivery->url = webhook->signs_url ? signed_url(url) : NULL;
+	delivery->longer_url = webhook->signs_url ? longer_url(url) : NULL;
 	delivery->now = vidtoken_now();
 }
 
 /*
  * signed_url: the address that the provider signed
  *
- * What a server sees behind a proxy is another one, so the setting wins.  Only
- * the query may be the request's own: Twilio adds to it, and signs that.
+ * What a server sees behind a proxy is another one, so the setting wins.
  */
 static const char *
 signed_url(const char *url)
 {
-	const char *query = url ? strchr(url, '?') : NULL;
-
 	if (vidtoken_public_url[0] == '\0')
 	{
 		if (url != NULL)
@@ -149,9 +151,31 @@ signed_url(const char *url)
 				errdetail("The provider signs the address at which it delivers webhooks."),
 				errhint("Set \"vidtoken.public_url\" to the address as the provider knows it, or give the argument url."));
 	}
-	if (query == NULL || strchr(vidtoken_public_url, '?') != NULL)
-		return pstrdup(vidtoken_public_url);
-	return psprintf("%s%s", vidtoken_public_url, query);
+	return pstrdup(vidtoken_public_url);
+}
+
+/*
+ * longer_url: the setting's address with the query that the request had, NULL
+ * where that is nothing else
+ *
+ * Twilio adds to the query, and signs that.  So may a proxy, which Twilio does
+ * not know of: hence the address alone comes first.
+ */
+static const char *
+longer_url(const char *url)
+{
+	const char *query = url ? strchr(url, '?') : NULL;
+	size_t		length = strlen(vidtoken_public_url);
+	size_t		path = strcspn(vidtoken_public_url, "?");
+	char	   *longer;
+
+	if (length == 0 || query == NULL)
+		return NULL;
+	longer = psprintf("%.*s%s", (int) path, vidtoken_public_url, query);
+	if (strncmp(longer, vidtoken_public_url, length) != 0 ||
+		(path < length && longer[length] != '&'))
+		return NULL;
+	return longer;
 }
 
 /*
@@ -161,7 +185,7 @@ signed_url(const char *url)
  */
 static void
 require_signature(const VidTokenProvider *provider,
-				  const VidTokenDelivery *delivery)
+				  VidTokenDelivery *delivery)
 {
 	const VidTokenWebhook *webhook = provider->webhook;
 	bool		has_key = false;
@@ -174,7 +198,7 @@ require_signature(const VidTokenProvider *provider,
 		if (!vidtoken_webhook_takes_key(provider, key))
 			continue;
 		has_key = true;
-		if (delivery->signature != NULL && webhook->verify(delivery, key))
+		if (delivery->signature != NULL && is_signed(webhook, delivery, key))
 			return;
 	}
 	if (!has_key)
@@ -189,6 +213,26 @@ require_signature(const VidTokenProvider *provider,
 			errmsg("webhook signature is missing or wrong"),
 			errhint("Check that the body reaches vidtoken_webhook as raw bytes, the header \"%s\" with it, and that \"vidtoken.public_url\" and the webhook key are the provider's.",
 					webhook->signature_header));
+}
+
+/*
+ * is_signed: afterwards "url" is the address that was signed
+ */
+static bool
+is_signed(const VidTokenWebhook *webhook, VidTokenDelivery *delivery,
+		  const VidTokenKey *key)
+{
+	const char *url = delivery->url;
+
+	if (webhook->verify(delivery, key))
+		return true;
+	if (delivery->longer_url == NULL)
+		return false;
+	delivery->url = delivery->longer_url;
+	if (webhook->verify(delivery, key))
+		return true;
+	delivery->url = url;
+	return false;
 }
 
 /*

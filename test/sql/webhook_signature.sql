@@ -13,7 +13,7 @@
 -- test/webhooks.sql, so that none is another one's duplicate.
 
 SET LOCAL statement_timeout = '120s';
-SELECT plan(315);
+SELECT plan(324);
 
 --
 -- LiveKit
@@ -288,11 +288,15 @@ SELECT format('vidtoken.public_url %s, url %s, signed %s', quote_literal(public_
                ('https://clinic.example/hook', 'http://10.0.0.1:3000/rpc/hook', 'https://clinic.example/hook', 'accepted'),
                ('https://clinic.example/hook', 'http://10.0.0.1:3000/rpc/hook', 'http://10.0.0.1:3000/rpc/hook', '42501'),
                ('https://clinic.example/hook', 'http://10.0.0.1:3000/rpc/hook?a=1', 'https://clinic.example/hook?a=1', 'accepted'),
-               ('https://clinic.example/hook', 'http://10.0.0.1:3000/rpc/hook?a=1', 'https://clinic.example/hook', '42501'),
+               ('https://clinic.example/hook', 'http://10.0.0.1:3000/rpc/hook?a=1', 'https://clinic.example/hook', 'accepted'),
                ('https://clinic.example/hook', '/rpc/hook?a=1', 'https://clinic.example:443/hook?a=1', 'accepted'),
                ('https://clinic.example/hook?k=1', 'http://10.0.0.1:3000/rpc/hook', 'https://clinic.example/hook?k=1', 'accepted'),
                ('https://clinic.example/hook?k=1', 'http://10.0.0.1:3000/rpc/hook?a=1', 'https://clinic.example/hook?k=1', 'accepted'),
                ('https://clinic.example/hook?k=1', 'http://10.0.0.1:3000/rpc/hook?a=1', 'https://clinic.example/hook?a=1', '42501'),
+               ('https://clinic.example/hook?k=1', 'http://10.0.0.1:3000/rpc/hook?k=1&a=1', 'https://clinic.example/hook?k=1&a=1', 'accepted'),
+               ('https://clinic.example/hook?k=1', 'http://10.0.0.1:3000/rpc/hook?k=10', 'https://clinic.example/hook?k=10', '42501'),
+               ('https://clinic.example/hook?k=1', 'http://10.0.0.1:3000/rpc/hook?a=1&k=1', 'https://clinic.example/hook?a=1&k=1', '42501'),
+               ('https://clinic.example/hook', 'http://10.0.0.1:3000/rpc/hook?a=1', 'https://clinic.example/hook?a=2', '42501'),
                ('', NULL, 'https://clinic.example/hook', 'F0000')) AS v (public_url, url, signed, expected);
 
 -- a body that is no form, for which the address has its digest
@@ -320,6 +324,15 @@ SELECT 'bodySHA256: ' || what, body, said, address, address, expected
 ('a form with its own signature', :'form', :'said', :'url' || '?bodySHA256=' || encode(sha256(:'form'), 'hex'), '42501'),
 ('a list', '[1]', '', :'url' || '?bodySHA256=' || encode(sha256('[1]'), 'hex'), '22023'),
 ('nothing', '', '', :'url' || '?bodySHA256=' || encode(sha256(''), 'hex'), '22023')) AS v (what, body, said, address, expected);
+-- which then stands in what the request adds to the setting's address
+INSERT INTO twilio (name, body, said, public_url, url, signed, expected)
+SELECT format('bodySHA256 with vidtoken.public_url %s, url %s: %s', quote_literal(public_url), replace(request, d, '...'), what), body, said, public_url, request, signed, expected
+  FROM (SELECT 'bodySHA256=' || encode(sha256(:'json_body'::bytea), 'hex')) AS u (d), LATERAL (VALUES
+('JSON', :'json_body'::bytea, ''::bytea, :'url', '/rpc/hook?' || d, :'url' || '?' || d, 'accepted'),
+('JSON', :'json_body', '', :'url' || '?k=1', '/rpc/hook?k=1&' || d, :'url' || '?k=1&' || d, 'accepted'),
+('another body', :'form', '', :'url', '/rpc/hook?' || d, :'url' || '?' || d, '42501'),
+('a form that is signed without it', :'form', :'said', :'url', '/rpc/hook?' || d, :'url', 'accepted'),
+('JSON that is signed without it', :'json_body', '', :'url', '/rpc/hook?' || d, :'url', '42501')) AS v (what, body, said, public_url, request, signed, expected);
 INSERT INTO twilio (name, body, said, expected) VALUES
 ('JSON without bodySHA256, not signed', :'json_body', '', '42501'),
 ('JSON without bodySHA256, signed as the form that it is not', :'json_body', :'json_body', '22023');
