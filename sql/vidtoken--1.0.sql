@@ -592,7 +592,7 @@ COMMENT ON FUNCTION @extschema@.vidtoken_reset_room(@extschema@.vidtoken_id) IS
 
 Who is not barred gets it at the next issue or refresh. Raises F0000 where the source gives the room_name, PT404 for a malformed id.';
 COMMENT ON FUNCTION @extschema@.vidtoken_prune(pg_catalog."interval") IS
-'forgets sessions and rooms whose appointment''s hard stop lies further back than older_than, and what was reported of calls before that; returns the number of rows
+'forgets sessions and rooms whose appointment''s hard stop lies further back than older_than, and what was reported before that of calls that are over; returns the number of rows
 
 Raises 22023 below one day.';
 COMMENT ON FUNCTION @extschema@.vidtoken_room_settings(@extschema@.vidtoken_id) IS

@@ -205,12 +205,17 @@ is_over(const char *appointment_id, TimestampTz cutoff)
 }
 
 /*
- * prune_cutoff: PostgreSQL's own date arithmetic
+ * prune_cutoff: PostgreSQL's own date arithmetic, and never less than 24 hours
+ *
+ * A day has 23 of them when clocks go forward, and vidtoken_webhook takes in what
+ * is 24 hours old: its event must not be forgotten before.
  */
 static TimestampTz
 prune_cutoff(const Interval *older_than)
 {
 	const Interval day = {.day = 1};
+	TimestampTz now = vidtoken_now();
+	TimestampTz cutoff;
 
 	if (DatumGetBool(DirectFunctionCall2(interval_lt,
 										 IntervalPGetDatum(older_than),
@@ -219,7 +224,8 @@ prune_cutoff(const Interval *older_than)
 				errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				errmsg("older_than must be at least one day"),
 				errhint("Sessions of running appointments must not be forgotten."));
-	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
-												   TimestampTzGetDatum(vidtoken_now()),
-												   IntervalPGetDatum(older_than)));
+	cutoff = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
+													 TimestampTzGetDatum(now),
+													 IntervalPGetDatum(older_than)));
+	return Min(cutoff, now - USECS_PER_DAY);
 }

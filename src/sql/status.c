@@ -46,6 +46,10 @@ typedef enum StatusColumn
 static const char *schedule_name(const VidTokenOccasion *occasion,
 								 const VidTokenSchedule *schedule,
 								 TimestampTz now);
+static bool find_call(const VidTokenOccasion *occasion,
+					  const VidTokenSchedule *schedule,
+					  const char *room_name, TimestampTz now,
+					  VidTokenCallState *state);
 static TimestampTz silent_since(const VidTokenSchedule *schedule);
 static void fill_state(const VidTokenCallState *state, TimestampTz now,
 					   Datum *values, bool *nulls);
@@ -89,8 +93,7 @@ vidtoken_status(PG_FUNCTION_ARGS)
 	if (vidtoken_record_sessions != VIDTOKEN_RECORD_OFF)
 	{
 		nulls[STATUS_ROOM_STATUS] = false;
-		if (vidtoken_call_state_read(vidtoken_provider, room_name,
-									 silent_since(&schedule), now, &state))
+		if (find_call(&occasion, &schedule, room_name, now, &state))
 			fill_state(&state, now, values, nulls);
 		else
 			values[STATUS_ROOM_STATUS] = CStringGetTextDatum("not_found");
@@ -107,6 +110,35 @@ schedule_name(const VidTokenOccasion *occasion,
 	if (now < schedule->opens_at)
 		return "upcoming";
 	return now < schedule->closes_at ? "open" : "closed";
+}
+
+/*
+ * find_call: the appointment's call, false when nobody reported one
+ *
+ * A room whose name the source gives may be that of other appointments too,
+ * whose people are none of this one's business: it has the calls and the people
+ * that were there, or came, while it could be entered.
+ */
+static bool
+find_call(const VidTokenOccasion *occasion, const VidTokenSchedule *schedule,
+		  const char *room_name, TimestampTz now, VidTokenCallState *state)
+{
+	VidTokenCallQuery query = {
+		.provider = vidtoken_provider,
+		.room_name = room_name,
+		.from = DT_NOBEGIN,
+		.until = DT_NOEND,
+		.silent_since = silent_since(schedule),
+	};
+
+	if (occasion->room_name != NULL)
+	{
+		query.from = schedule->opens_at;
+		query.until = schedule->closes_at;
+		if (now < query.from)
+			return false;
+	}
+	return vidtoken_call_state_read(&query, now, state);
 }
 
 /*

@@ -19,31 +19,42 @@
 
 /*
  * $1 provider, $2 room name, $3 from when on silence means the end, $4 now,
- * $5 the oldest report of quality to be shown
+ * $5 the oldest report of quality to be shown, $6 and $7 between which calls
+ * and who comes to them are the appointment's
  */
 #define OF_ROOM(alias) \
 	" WHERE " alias ".provider OPERATOR(pg_catalog.=) $1" \
 	" AND " alias ".room_name OPERATOR(pg_catalog.=) $2"
 
-/* The run that began last, as far as rooms and participants tell */
+/*
+ * The run that began last, as far as rooms and participants tell.  One of which
+ * no time is known began when it was heard of.
+ */
 #define RUN \
 	"SELECT h.room_sid, pg_catalog.min(h.started_at) AS started_at," \
 	" pg_catalog.min(h.ended_at) AS ended_at," \
 	" pg_catalog.max(h.reported_at) AS reported_at" \
 	" FROM (SELECT c.room_sid, c.started_at, c.ended_at, c.reported_at," \
-	" COALESCE(c.started_at, c.ended_at) AS seen_at" \
+	" COALESCE(c.started_at, c.ended_at, c.reported_at) AS seen_at" \
 	" FROM %1$s.vidtoken_call AS c" OF_ROOM("c") \
 	" UNION ALL SELECT p.room_sid, p.room_started_at, NULL, p.reported_at," \
-	" COALESCE(p.room_started_at, p.joined_at, p.left_at)" \
+	" COALESCE(p.room_started_at, p.joined_at, p.left_at, p.reported_at)" \
 	" FROM %1$s.vidtoken_participant AS p" OF_ROOM("p") ") AS h" \
 	" GROUP BY h.room_sid" \
-	" ORDER BY pg_catalog.min(h.seen_at) DESC, h.room_sid DESC LIMIT 1"
+	" HAVING COALESCE(pg_catalog.min(h.ended_at) OPERATOR(pg_catalog.>=) $6," \
+	" true) AND pg_catalog.min(h.seen_at) OPERATOR(pg_catalog.<=) $7" \
+	" ORDER BY pg_catalog.min(h.seen_at) DESC," \
+	" pg_catalog.min(h.ended_at) DESC NULLS FIRST, h.room_sid DESC LIMIT 1"
 
-/* Ended, or long over and nothing heard since */
+/*
+ * Ended, or long over and nothing heard since; what is heard of a room that
+ * others have as well is theirs by then
+ */
 #define STATE \
 	"SELECT r.*, r.ended_at IS NOT NULL OR" \
 	" ($4 OPERATOR(pg_catalog.>=) $3" \
-	" AND r.reported_at OPERATOR(pg_catalog.<) $3) AS completed" \
+	" AND (r.reported_at OPERATOR(pg_catalog.<) $3" \
+	" OR pg_catalog.isfinite($7))) AS completed" \
 	" FROM run AS r"
 
 /*
@@ -61,8 +72,10 @@
 	" AND p.room_name OPERATOR(pg_catalog.=) $2" \
 	" AND p.room_sid OPERATOR(pg_catalog.=) s.room_sid"
 
+/* Who was there while the call was the appointment's */
 #define PERSON \
-	"SELECT t.user_identity, pg_catalog.min(t.joined_at) AS joined_at," \
+	"SELECT t.user_identity, pg_catalog.min(t.joined_at) FILTER (WHERE" \
+	" COALESCE(t.left_at OPERATOR(pg_catalog.>=) $6, true)) AS joined_at," \
 	" pg_catalog.bool_or(t.is_open AND t.is_last) AS present," \
 	" pg_catalog.max(CASE WHEN NOT t.is_last THEN NULL" \
 	" WHEN t.left_at IS NOT NULL THEN GREATEST(t.left_at, t.joined_at)" \
@@ -77,7 +90,9 @@
 	" AND q.provider OPERATOR(pg_catalog.=) $1" \
 	" AND q.room_name OPERATOR(pg_catalog.=) $2" \
 	" AND q.user_identity OPERATOR(pg_catalog.=) x.user_identity" \
-	" AND q.reported_at OPERATOR(pg_catalog.>=) $5"
+	" AND q.reported_at OPERATOR(pg_catalog.>=) $5" \
+	" WHERE COALESCE(x.left_at OPERATOR(pg_catalog.>=) $6, true)" \
+	" AND COALESCE(x.joined_at OPERATOR(pg_catalog.<=) $7, true)"
 
 #define PARTICIPANTS \
 	"SELECT pg_catalog.count(*) FILTER (WHERE y.present) AS present," \
@@ -98,35 +113,34 @@ static VidTokenStatement read_state = {
 	VIDTOKEN_TABLE(VIDTOKEN_TABLE_PARTICIPANT) |
 	VIDTOKEN_TABLE(VIDTOKEN_TABLE_QUALITY),
 	.read_only = true,
-	.nargs = 5,
+	.nargs = 7,
 	.types = {TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID},
+	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 };
 
 static TimestampTz fetch_time(int column);
 
 /*
- * vidtoken_call_state_read: false when no webhook spoke of the room
- *
- * A room that nothing was heard of since "silent_since" is over from then on.
+ * vidtoken_call_state_read: false when no webhook spoke of such a call
  */
 bool
-vidtoken_call_state_read(const char *provider, const char *room_name,
-						 TimestampTz silent_since, TimestampTz now,
+vidtoken_call_state_read(const VidTokenCallQuery *query, TimestampTz now,
 						 VidTokenCallState *state)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Datum		values[5];
+	Datum		values[7];
 	Datum		value;
 	bool		isnull;
 	bool		found;
 
-	values[0] = CStringGetTextDatum(provider);
-	values[1] = CStringGetTextDatum(room_name);
-	values[2] = TimestampTzGetDatum(silent_since);
+	values[0] = CStringGetTextDatum(query->provider);
+	values[1] = CStringGetTextDatum(query->room_name);
+	values[2] = TimestampTzGetDatum(query->silent_since);
 	values[3] = TimestampTzGetDatum(now);
 	values[4] = TimestampTzGetDatum(now - (int64) vidtoken_quality_stale_after *
 									USECS_PER_SEC);
+	values[5] = TimestampTzGetDatum(query->from);
+	values[6] = TimestampTzGetDatum(query->until);
 
 	SPI_connect();
 	found = vidtoken_ledger_execute(&read_state, values, NULL) > 0;

@@ -14,7 +14,17 @@
 #include "datatype/timestamp.h"
 #include "utils/jsonb.h"
 
-/* the run of a room that began last */
+/* which runs of a room are asked for */
+typedef struct VidTokenCallQuery
+{
+	const char *provider;
+	const char *room_name;
+	TimestampTz from;			/* what was over before is not asked for */
+	TimestampTz until;			/* nor what began later */
+	TimestampTz silent_since;	/* is over when nothing is heard after it */
+} VidTokenCallQuery;
+
+/* of these the run that began last */
 typedef struct VidTokenCallState
 {
 	bool		completed;
@@ -26,9 +36,7 @@ typedef struct VidTokenCallState
 	Jsonb	   *participants;	/* an array */
 } VidTokenCallState;
 
-extern bool vidtoken_call_state_read(const char *provider,
-									 const char *room_name,
-									 TimestampTz silent_since,
+extern bool vidtoken_call_state_read(const VidTokenCallQuery *query,
 									 TimestampTz now,
 									 VidTokenCallState *state);
 

@@ -66,23 +66,38 @@ static VidTokenStatement prune_rooms = {
 	.scans = true,
 };
 
-/* What was heard of calls binds nobody, and goes by itself. */
-#define FORGET_HEARD(table, column, number) \
+/*
+ * What was heard of calls binds nobody, and goes by itself: events by their
+ * age, of which the rest is made, and that when no session is left of which the
+ * call may still be going on.
+ */
+#define FORGET_EVENTS \
+	"DELETE FROM %1$s.vidtoken_event AS h" \
+	" WHERE h.received_at OPERATOR(pg_catalog.<) $1"
+
+#define FORGET_HEARD(table) \
+	"DELETE FROM %1$s." table " AS h" \
+	" WHERE h.reported_at OPERATOR(pg_catalog.<) $1 AND NOT EXISTS (" \
+	"SELECT FROM %1$s.vidtoken_session AS s" \
+	" WHERE s.provider OPERATOR(pg_catalog.=) h.provider" \
+	" AND s.room_name OPERATOR(pg_catalog.=) h.room_name" \
+	" AND s.hard_stop OPERATOR(pg_catalog.>=) $1)"
+
+#define FORGET(text, table) \
 	{ \
-		.query = "DELETE FROM %1$s." table " AS h" \
-		" WHERE h." column " OPERATOR(pg_catalog.<) $1", \
-		.tables = VIDTOKEN_TABLE(number), \
+		.query = text, \
+		.tables = VIDTOKEN_TABLE(table) | \
+		VIDTOKEN_TABLE(VIDTOKEN_TABLE_SESSION), \
 		.scans = true, \
 		.nargs = 1, \
 		.types = {TIMESTAMPTZOID}, \
 	}
 
 static VidTokenStatement forget_heard[] = {
-	FORGET_HEARD("vidtoken_call", "reported_at", VIDTOKEN_TABLE_CALL),
-	FORGET_HEARD("vidtoken_participant", "reported_at",
-				 VIDTOKEN_TABLE_PARTICIPANT),
-	FORGET_HEARD("vidtoken_event", "received_at", VIDTOKEN_TABLE_EVENT),
-	FORGET_HEARD("vidtoken_quality", "reported_at", VIDTOKEN_TABLE_QUALITY),
+	FORGET(FORGET_EVENTS, VIDTOKEN_TABLE_EVENT),
+	FORGET(FORGET_HEARD("vidtoken_call"), VIDTOKEN_TABLE_CALL),
+	FORGET(FORGET_HEARD("vidtoken_participant"), VIDTOKEN_TABLE_PARTICIPANT),
+	FORGET(FORGET_HEARD("vidtoken_quality"), VIDTOKEN_TABLE_QUALITY),
 };
 
 /*
@@ -158,7 +173,7 @@ vidtoken_prune_rooms(void)
 
 /*
  * vidtoken_prune_calls: forget what webhooks and clients reported before
- * "cutoff"
+ * "cutoff" of calls that are over
  */
 uint64
 vidtoken_prune_calls(TimestampTz cutoff)

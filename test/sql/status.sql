@@ -13,7 +13,7 @@ GRANT EXECUTE ON FUNCTION vidtoken.vidtoken_status(vidtoken.vidtoken_id) TO regr
 CREATE FUNCTION pg_temp.minute(minutes numeric) RETURNS timestamptz
 LANGUAGE sql AS $$SELECT timestamptz '2026-03-02 10:00+00' + minutes * interval '1 minute'$$;
 
-SELECT plan(73);
+SELECT plan(85);
 
 -- What the planner knows of the ledger is that it is empty.
 ANALYZE vidtoken.vidtoken_session, vidtoken.vidtoken_room, vidtoken.vidtoken_call,
@@ -192,6 +192,23 @@ SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_status(''a-47'')')).code, '
 SET LOCAL vidtoken.source = 'clinic.video_source';
 
 --
+-- Runs of which little is known
+--
+
+SET LOCAL vidtoken.provider = 'livekit';
+SELECT room_name AS long_room FROM vidtoken.vidtoken_room_settings(300) \gset
+CREATE FUNCTION pg_temp.told_of_300() RETURNS text
+LANGUAGE sql AS $$SELECT concat_ws(' ', room_status, participant_count, started_at) FROM vidtoken.vidtoken_status(300)$$;
+SELECT is(pg_temp.deliver(pg_temp.event('livekit', 'joined', :'long_room', 'RM_z', NULL, pg_temp.minute(1), 'PA_1', 'jane')), 'accepted', 'a run of which no time is known'),
+       is(pg_temp.told_of_300(), 'active 1', 'is one');
+SELECT is(pg_temp.deliver(pg_temp.event('livekit', 'started', :'long_room', 'RM_y', pg_temp.minute(2), pg_temp.minute(2))), 'accepted', 'one that begins later'),
+       is(pg_temp.told_of_300(), 'active 0 2026-03-02 10:02:00+00', 'is the latest');
+SELECT is(pg_temp.deliver(pg_temp.event('livekit', 'ended', :'long_room', 'RM_y', pg_temp.minute(2), pg_temp.minute(2))), 'accepted', 'it ends'),
+       is(pg_temp.deliver(pg_temp.event('livekit', 'started', :'long_room', 'RM_x', pg_temp.minute(2), pg_temp.minute(2))), 'accepted', 'and another one begins in the same second'),
+       is(pg_temp.told_of_300(), 'active 0 2026-03-02 10:02:00+00', 'the one that has not ended is the latest');
+SET LOCAL vidtoken.provider = 'twilio';
+
+--
 -- What it costs
 --
 
@@ -232,6 +249,26 @@ SELECT is(now.hot - was.hot, now.updated - was.updated, format('%s: updates in p
 -- Forgetting
 --
 
+-- A call of three days of which nothing is heard for more than one
+UPDATE clinic.appointments SET minutes = 3 * 24 * 60 WHERE id = 60;
+SELECT room_name AS long_room FROM vidtoken.vidtoken_issue(60, 2) \gset
+SELECT string_agg(pg_temp.deliver(d), ' ') AS ignored
+  FROM (VALUES ('started', NULL, NULL), ('joined', 'S61', 'jane'), ('joined', 'S62', 'bob')) AS v (kind, stay, identity),
+       pg_temp.event('twilio', kind, :'long_room', 'R60', NULL, pg_temp.minute(40), stay, identity) AS d \gset
+SELECT pg_temp.clock(40 + 28 * 60);
+SELECT vidtoken.vidtoken_prune('1 day') > 0 AS ignored \gset
+SELECT is((SELECT concat_ws(' ', room_status, participant_count) FROM vidtoken.vidtoken_status(60)), 'active 2', 'a call that may go on is not forgotten'),
+       is((SELECT count(*)::integer FROM vidtoken.vidtoken_event), 0, 'its events are'),
+       is((SELECT count(*)::integer FROM vidtoken.vidtoken_call), 1, 'and so is what is over');
+-- in the spring a day may have 23 hours
+SET LOCAL vidtoken.test_clock = '2026-03-28 11:30+00';
+SELECT pg_temp.event('twilio', 'started', 'r', 'R7', NULL, '2026-03-28 11:30+00') AS delivery \gset
+SELECT is(pg_temp.deliver(:'delivery'), 'accepted', 'an event on the day before clocks go forward');
+SET LOCAL vidtoken.test_clock = '2026-03-29 11:00+00';
+SET LOCAL TimeZone = 'Europe/Berlin';
+SELECT vidtoken.vidtoken_prune('1 day') AS ignored \gset
+SELECT is(pg_temp.deliver(:'delivery'), 'duplicate', 'is remembered for 24 hours');
+SET LOCAL TimeZone = 'UTC';
 SELECT pg_temp.clock(5 + 30 * 24 * 60);
 SELECT is(vidtoken.vidtoken_prune('31 days'), 0::bigint, 'younger than older_than: all is kept');
 SELECT vidtoken.vidtoken_prune('1 day') > 0 AS ignored \gset
