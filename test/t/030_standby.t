@@ -638,39 +638,10 @@ class Barred(threading.Thread):
             time.sleep(0.01)
 
 
-def children(parent):
-    """Processes of a parent, from /proc: pid (name) state parent ..."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            with open('/proc/%s/stat' % pid) as file:
-                if int(file.read().rsplit(')', 1)[1].split()[1]) == parent:
-                    found.append(int(pid))
-        except OSError:
-            pass
-    return found
-
-
 def bury():
     """A server that was killed leaves memory to its next start."""
     program(CLUSTER, 'ctl', 'start')
     program(CLUSTER, 'ctl', 'stop', '-m', 'immediate')
-
-
-def kill_primary():
-    with open(os.path.join(PRIMARY, 'postmaster.pid')) as file:
-        postmaster = int(file.readline())
-    family = [postmaster] + children(postmaster)
-    atexit.register(bury)
-    for pid in family:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    if not wait_until(lambda: not any(os.path.exists('/proc/%d' % pid)
-                                      for pid in family)):
-        raise RuntimeError('the primary does not die')
-    os.unlink(os.path.join(PRIMARY, 'postmaster.pid'))
 
 
 # Users 2 to 4 have sessions that replicate, 5 to 7 got their first token from
@@ -708,7 +679,8 @@ def every_caller_had(more, recorded):
 for thread in callers + barred:
     thread.start()
 ok(every_caller_had(20, False), 'everybody gets tokens from the standby')
-kill_primary()
+atexit.register(bury)
+kill_server()
 killed = clinic_time()
 equal(refusal(p, 'SELECT 1').message_primary != '', True,
       'the primary is gone')

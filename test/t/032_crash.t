@@ -23,8 +23,6 @@ exec "${PYTHON:-/usr/bin/python3}" -B "$0" "$@"
 #
 # test/t/032_crash.t
 
-import contextlib
-import glob
 import os
 import random
 import signal
@@ -42,50 +40,10 @@ need_server('wal_buffers=32MB', 'bgwriter_lru_maxpages=0', 'autovacuum=off',
             own=True)
 
 ROUNDS = max(1, int(os.environ.get('VIDTOKEN_CRASH_ROUNDS', '6')))
-PGDATA = os.environ['VIDTOKEN_PGDATA']
 
 #
 # Processes
 #
-
-
-def postmaster():
-    with open(os.path.join(PGDATA, 'postmaster.pid')) as file:
-        return int(file.readline())
-
-
-def state(pid):
-    """State and parent, from /proc; nothing of a process that is gone."""
-    try:
-        with open('/proc/%d/stat' % pid) as file:
-            return file.read().rpartition(')')[2].split()[:2]
-    except (FileNotFoundError, ProcessLookupError):
-        return None, None
-
-
-def kill_server():
-    """The postmaster is stopped first: it starts nobody while its children
-    are looked for.  Returns who was killed.
-    """
-    parent = postmaster()
-    os.kill(parent, signal.SIGSTOP)
-    killed = [parent] + [int(name) for name in os.listdir('/proc')
-                         if name.isdigit()
-                         and state(int(name))[1] == str(parent)]
-    # Children first: those of a postmaster that is gone end by themselves.  One
-    # that was about to end when the postmaster was stopped may have done so.
-    for pid in reversed(killed):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    if not wait_until(lambda: all(state(pid)[0] in (None, 'Z', 'X')
-                                  for pid in killed)):
-        raise RuntimeError('a process of the server survives SIGKILL')
-    # The number in these files may be another process's by now.
-    for path in ([os.path.join(PGDATA, 'postmaster.pid')]
-                 + glob.glob(os.path.join(os.environ['PGHOST'],
-                                          '.s.PGSQL.*.lock'))):
-        os.unlink(path)
-    return killed
 
 
 def start_server():

@@ -25,11 +25,13 @@ test/t/lib/tap.py
 
 import atexit
 import base64
+import contextlib
 import itertools
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -117,6 +119,47 @@ def server_log():
     """What the server of our own has logged until now, as bytes."""
     with open(os.environ['VIDTOKEN_LOG'], 'rb') as file:
         return file.read()
+
+
+def postmaster():
+    """The process number of the server of our own."""
+    with open(os.path.join(os.environ['VIDTOKEN_PGDATA'],
+                           'postmaster.pid')) as file:
+        return int(file.readline())
+
+
+def state(pid):
+    """State and parent, from /proc; nothing of a process that is gone."""
+    try:
+        with open('/proc/%d/stat' % pid) as file:
+            return file.read().rpartition(')')[2].split()[:2]
+    except (FileNotFoundError, ProcessLookupError):
+        return None, None
+
+
+def kill_server():
+    """The postmaster is stopped first: it starts nobody while its children
+    are looked for.  Returns who was killed.
+    """
+    parent = postmaster()
+    os.kill(parent, signal.SIGSTOP)
+    killed = [parent] + [int(name) for name in os.listdir('/proc')
+                         if name.isdigit()
+                         and state(int(name))[1] == str(parent)]
+    # Children first: those of a postmaster that is gone end by themselves.  One
+    # that was about to end when the postmaster was stopped may have done so.
+    for pid in reversed(killed):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    # Where nobody waits for orphans, they stay in /proc, dead.
+    if not wait_until(lambda: all(state(pid)[0] in (None, 'Z', 'X')
+                                  for pid in killed)):
+        raise RuntimeError('a process of the server survives SIGKILL')
+    # The number in these files may be another process's by now.
+    os.unlink(os.path.join(os.environ['VIDTOKEN_PGDATA'], 'postmaster.pid'))
+    os.unlink(os.path.join(os.environ['PGHOST'], '.s.PGSQL.%s.lock'
+                           % os.environ['PGPORT']))
+    return killed
 
 
 def connect(database, user=None, **options):
