@@ -216,12 +216,6 @@ old.close()
 #
 
 
-def resident(connection):
-    """Private memory of the backend, in kB: also what OpenSSL holds."""
-    with open('/proc/%d/status' % connection.get_backend_pid()) as file:
-        return int(re.search(r'(?m)^RssAnon:\s*(\d+)', file.read()).group(1))
-
-
 def descriptors(connection):
     return len(os.listdir('/proc/%d/fd' % connection.get_backend_pid()))
 
@@ -239,7 +233,7 @@ def errors_in_one_transaction(what, failing):
         rows(session, 'ROLLBACK TO s')
         rows(session, 'RELEASE s')
         if number in (10, 200, 1000):
-            sizes[number] = (resident(session), descriptors(session))
+            sizes[number] = (memory(session), descriptors(session))
     rows(session, 'COMMIT')
     ok(codes and '' not in codes, '%s: a thousand errors were raised' % what)
     ok(sizes[1000][0] - sizes[200][0] <= 8192, '%s: memory stays' % what)
@@ -331,9 +325,9 @@ BEGIN
 END $$""".replace('%%', '%'))
 rows(session, 'BEGIN')
 caught = value(session, 'SELECT pg_temp.fail(200)')
-before = resident(session), descriptors(session)
+before = memory(session), descriptors(session)
 caught += value(session, 'SELECT pg_temp.fail(800)')
-after = resident(session), descriptors(session)
+after = memory(session), descriptors(session)
 rows(session, 'COMMIT')
 equal(caught, 1000, 'plpgsql: a thousand errors were caught')
 ok(after[0] - before[0] <= 8192 and after[1] <= before[1] + 10,
@@ -357,9 +351,9 @@ def many_tokens(count):
 
 begin = time.monotonic()
 many_tokens(2000)
-before = resident(session), descriptors(session)
+before = memory(session), descriptors(session)
 many_tokens(20000)
-after = resident(session), descriptors(session)
+after = memory(session), descriptors(session)
 ok(after[0] - before[0] < 1024, 'twenty thousand tokens: memory stays')
 ok(after[1] <= before[1] + 10, 'twenty thousand tokens: files stay')
 diag('twenty thousand tokens: %+d kB, from %d; %.1f s for all'
@@ -378,9 +372,9 @@ def many_keyrings(count):
 
 
 many_keyrings(200)
-before = resident(session), descriptors(session)
+before = memory(session), descriptors(session)
 many_keyrings(2000)
-after = resident(session), descriptors(session)
+after = memory(session), descriptors(session)
 ok(after[0] - before[0] < 1024, 'two thousand keyrings: memory stays')
 ok(after[1] <= before[1] + 10, 'two thousand keyrings: files stay')
 diag('two thousand keyrings: %+d kB' % (after[0] - before[0]))

@@ -511,12 +511,6 @@ verifier.session.close()
 #
 
 
-def resident(connection):
-    """Private memory of the backend, in kB: also what OpenSSL holds."""
-    with open('/proc/%d/status' % connection.get_backend_pid()) as file:
-        return int(re.search(r'(?m)^RssAnon:\s*(\d+)', file.read()).group(1))
-
-
 def big_endian(integer, length=None):
     length = length or (integer.bit_length() + 7) // 8
     return base64url(integer.to_bytes(length, 'big'))
@@ -598,10 +592,10 @@ def fail_to_load(count):
 
 
 fail_to_load(25 * len(BROKEN))
-before = resident(session)
+before = memory(session)
 begin = time.monotonic()
 equal(fail_to_load(2000), {'F0000': 2000}, '2000 broken keyrings are refused')
-after = resident(session)
+after = memory(session)
 ok(after - before < 1024, '2000 broken keyrings: memory stays')
 diag('2000 broken keyrings: %+d kB, from %d; %.1f s'
      % (after - before, before, time.monotonic() - begin))
@@ -621,10 +615,10 @@ def many_tokens(key, count):
 
 for key, count in (('ec', 19000), ('rsa', 1000)):
     many_tokens(key, 500)
-    before = resident(session)
+    before = memory(session)
     begin = time.monotonic()
     many_tokens(key, count)
-    after = resident(session)
+    after = memory(session)
     ok(after - before < 1024, '%d tokens of key %s: memory stays'
        % (count, key))
     diag('%d tokens of key %s: %+d kB, from %d; %.2f ms each'

@@ -126,7 +126,6 @@ DELIVERIES = [
 
 clinic = hook_clinic('hook_memory')
 session = clinic.connect()
-pid = session.get_backend_pid()
 watcher = clinic.connect()
 started_at = value(watcher, 'SELECT pg_postmaster_start_time()')
 rows(session, """
@@ -160,39 +159,26 @@ for body, provider, headers, expected in DELIVERIES:
          (psycopg2.Binary(body), provider, json.dumps(headers), expected))
 session.close()
 session = clinic.connect()
-pid = session.get_backend_pid()
-
-
-def status(*names):
-    """The sum of some figures of the backend, in kB."""
-    with open('/proc/%d/status' % pid) as file:
-        figures = dict(line.split(':', 1) for line in file)
-    return sum(int(figures[name].split()[0]) for name in names)
-
-
-def anonymous():
-    """Memory that is no file's: the heap of server and OpenSSL."""
-    return status('RssAnon', 'VmSwap')
-
 
 rounds = -(-REFUSALS // len(DELIVERIES))
 rows(session, "SELECT result FROM vidtoken.vidtoken_webhook('livekit', %s, "
      "%s)", (psycopg2.Binary(b'{"event": "x"}'),
              json.dumps(livekit_headers(b'{"event": "x"}'))))
-least = status('VmPeak')
+least = memory(session, ['VmPeak'])
 surprises = rows(session, 'SELECT * FROM clinic.refused(3)')
-before = anonymous()
+before = memory(session)
 for part in range(4):
     surprises += rows(session, 'SELECT * FROM clinic.refused(%s)',
                       (-(-rounds // 4),))
     diag('after %d refusals: %+d kB' % ((part + 1) * -(-rounds // 4)
                                         * len(DELIVERIES),
-                                        anonymous() - before))
+                                        memory(session) - before))
 equal(surprises[:3], [], 'every one of %d bodies of 1 MB is refused as it '
       'should be' % (-(-rounds // 4) * 4 * len(DELIVERIES)))
-ok(anonymous() - before < LIMIT, 'and the backend has not grown by 1 MB')
-diag('the most it ever had is %+d kB' % (status('VmPeak') - least))
-ok(status('VmPeak') - least < MOST, 'nor has it ever had 64 MB more')
+ok(memory(session) - before < LIMIT, 'and the backend has not grown by 1 MB')
+most = memory(session, ['VmPeak']) - least
+diag('the most it ever had is %+d kB' % most)
+ok(most < MOST, 'nor has it ever had 64 MB more')
 equal(rows(watcher, 'SELECT (SELECT count(*) FROM vidtoken.vidtoken_event), '
            '(SELECT count(*) FROM vidtoken.vidtoken_call), '
            '(SELECT count(*) FROM vidtoken.vidtoken_participant)'),

@@ -68,7 +68,6 @@ for number, role in enumerate(roles):
 clinic.set('vidtoken.source', 'clinic.seats')
 
 session = clinic.connect()
-pid = session.get_backend_pid()
 BULK = """
 SELECT count(access_token), count(DISTINCT access_token)
   FROM generate_series(1, %(batch)s) AS n
@@ -130,13 +129,6 @@ def single(tokens):
             as_role(roles[turn % len(roles)])
 
 
-def anonymous():
-    """Memory that is no file's, in kB: the heap of server and OpenSSL."""
-    with open('/proc/%d/status' % pid) as file:
-        figures = dict(line.split(':', 1) for line in file)
-    return sum(int(figures[name].split()[0]) for name in ('RssAnon', 'VmSwap'))
-
-
 def contexts():
     """What the server's memory contexts have, in kB; before 14 None."""
     if session.server_version < 140000:
@@ -155,7 +147,7 @@ def context_sizes():
 
 
 def measure():
-    return anonymous(), contexts()
+    return memory(session), contexts()
 
 
 NAMES = ('anonymous pages', 'memory contexts')

@@ -162,6 +162,15 @@ def kill_server():
     return killed
 
 
+def memory(connection, names=('RssAnon', 'VmSwap')):
+    """What a backend has for itself, in kB, OpenSSL's handles as well: pages
+    that are no file's, and those of them that were swapped out.
+    """
+    with open('/proc/%d/status' % connection.get_backend_pid()) as file:
+        figures = dict(line.split(':', 1) for line in file)
+    return sum(int(figures[name].split()[0]) for name in names)
+
+
 def connect(database, user=None, **options):
     connection = psycopg2.connect(dbname=database, connect_timeout=30,
                                   user=user or os.environ.get('PGUSER'),
