@@ -14,7 +14,7 @@
 --
 -- Copyright (c) 2026, the vidtoken authors
 
-SET LOCAL statement_timeout = '60s';
+SET LOCAL statement_timeout = '600s';
 SELECT format('%s/vidtoken_test_keys_%s', current_setting('data_directory'), pg_backend_pid()) AS ring \gset
 
 -- what the server's user does to a file of its own

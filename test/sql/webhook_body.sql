@@ -9,7 +9,7 @@
 -- what tells nothing of a room's state is ignored; none of it writes, and none
 -- of it is quoted.  Rooms that nobody knows are remembered by name.
 
-SET LOCAL statement_timeout = '120s';
+SET LOCAL statement_timeout = '600s';
 SELECT plan(361);
 
 --

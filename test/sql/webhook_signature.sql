@@ -12,7 +12,7 @@
 -- Every delivery here is taken back after it was judged, see
 -- test/webhooks.sql, so that none is another one's duplicate.
 
-SET LOCAL statement_timeout = '120s';
+SET LOCAL statement_timeout = '600s';
 SELECT plan(324);
 
 --
