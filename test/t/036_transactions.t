@@ -26,7 +26,8 @@ from tap import *
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda received, frame: sys.exit(128 + received))
 
-need_server('max_prepared_transactions=20', own=True)
+# Autovacuum may hold a table for a moment, and calls here wait for no one.
+need_server('max_prepared_transactions=20', 'autovacuum=off', own=True)
 clinic = Clinic('transactions')
 
 
