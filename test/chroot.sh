@@ -160,6 +160,7 @@ chroot_sources() {
         apt-config dump |
             grep -E '^Acquire::(https?::.*Proxy|Check-(Valid-Until|Date)) '
         echo 'Acquire::Languages "none";'
+        echo 'Acquire::Retries "3";'
         echo 'APT::Install-Recommends "0";'
     } >"$1/etc/apt/apt.conf.d/vidtoken"
 }
