@@ -478,14 +478,20 @@ want_go() {
 }
 
 build_livekit() {
+    local try status
+
     echo 'Building: livekit-server (go)' >&2
     rm -f "$VIDTOKEN_LIVEKIT_SERVER"
     mkdir -p "${VIDTOKEN_LIVEKIT_SERVER%/*}"
-    (cd "$root/test/livekit" &&
-        quietly timeout 1800 nice -n 10 go build \
-            -o "$VIDTOKEN_LIVEKIT_SERVER" \
-            github.com/livekit/livekit-server/cmd/server)
-    local status=$?
+    # What go has fetched and compiled stays when a connection is lost.
+    for try in 1 2 3; do
+        (cd "$root/test/livekit" &&
+            quietly timeout 1800 nice -n 10 go build \
+                -o "$VIDTOKEN_LIVEKIT_SERVER" \
+                github.com/livekit/livekit-server/cmd/server)
+        status=$?
+        [ "$status" != 0 ] || break
+    done
     give_back "$root/build"
     return "$status"
 }
