@@ -122,8 +122,25 @@ async function webhook(request, provider) {
     return response ? { body: response } : { status: 204 };
 }
 
-function query(name, text, values) {
-    return pool.query({ name, text, values });
+/*
+ * A refusal leaves a connection as it was, with what is prepared on it.  Any
+ * other error may be the connection's, and ends it.
+ */
+async function query(name, text, values) {
+    const client = await pool.connect();
+    let lost = null;
+    const lose = error => { lost = error; };
+
+    client.on('error', lose);
+    try {
+        return await client.query({ name, text, values });
+    } catch (error) {
+        if (!/^(PT|22|42501)/.test(error.code)) lose(error);
+        throw error;
+    } finally {
+        client.off('error', lose);
+        client.release(lost);
+    }
 }
 
 //

@@ -7,8 +7,9 @@
  */
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
 import { request as rawRequest } from 'node:http';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -311,6 +312,81 @@ test('many at once go through one pool', { skip }, async () => {
     assert.ok(await clinic.value('SELECT count(*)::int FROM pg_stat_activity' +
         ' WHERE usename = $1', [clinic.role]) <= 10 + 2);
 });
+
+test('a refusal keeps its connection, other errors do not', { skip },
+    async () => {
+        const server = await clinic.backend({ POOL_SIZE: '1' });
+        const issue = async id => (await server.ask('POST', TOKEN + id,
+            jane)).status;
+        const session = async () => await clinic.value(`SELECT pid
+            FROM pg_stat_activity WHERE usename = $1
+            ORDER BY backend_start DESC LIMIT 1`, [clinic.role]);
+
+        assert.equal(await issue(47), 200);
+        const first = await session();
+
+        for (const [id, status] of [[98, 425], [46, 404], [UUID, 404],
+            [47, 200]])
+            assert.deepEqual([await issue(id), await session()],
+                [status, first], `${id}`);
+
+        // What is prepared on it does not fit any more.
+        await clinic.sql('ALTER TABLE backend.login ALTER user_id TYPE ' +
+            'varchar');
+        assert.deepEqual([await issue(47), await issue(47)], [500, 200]);
+        await clinic.sql('ALTER TABLE backend.login ALTER user_id TYPE text');
+        assert.deepEqual([await issue(47), await issue(47)], [500, 200]);
+
+        await server.stop();
+    });
+
+test('a connection that ends meanwhile: 503, and the next is another',
+    { skip }, async () => {
+        // A way to the server that can be cut without a word.
+        const ways = [];
+        const relay = createServer(near => {
+            const far = connect(
+                `${process.env.PGHOST}/.s.PGSQL.${process.env.PGPORT}`);
+
+            ways.push(near);
+            for (const [one, other] of [[near, far], [far, near]])
+                one.on('error', () => {}).on('close', () => other.destroy())
+                    .pipe(other);
+        }).listen(0, '127.0.0.1');
+
+        await once(relay, 'listening');
+        const server = await clinic.backend({ POOL_SIZE: '1',
+            PGHOST: '127.0.0.1', PGPORT: relay.address().port });
+        const issue = async () => (await server.ask('POST', TOKEN + '47/',
+            jane)).status;
+
+        for (const end of [
+            async pid => await clinic.sql('SELECT pg_terminate_backend($1)',
+                [pid]),
+            () => ways.at(-1).destroy()]) {
+            const lock = await clinic.connect();
+            let pid;
+
+            assert.equal(await issue(), 200);
+            await lock.query('BEGIN');
+            await lock.query(`SELECT FROM vidtoken.vidtoken_session
+                WHERE appointment_id = '47' FOR UPDATE`);
+            const asked = issue();
+
+            await until(async () => {
+                [pid] = (await clinic.sql(`SELECT pid FROM pg_stat_activity
+                    WHERE usename = $1 AND wait_event_type = 'Lock'`,
+                [clinic.role])).map(row => row.pid);
+                return pid;
+            });
+            await end(pid);
+            assert.equal(await asked, 503);
+            await lock.end();
+            assert.equal(await issue(), 200);
+        }
+        await server.stop();
+        relay.close();
+    });
 
 test('the page of the demo, under a strict policy', { skip }, async () => {
     const { status, headers, body } = await backend.ask('GET', '/');
