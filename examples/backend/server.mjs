@@ -43,7 +43,6 @@ const STOP_WITHIN = 10000;
 const pool = new pg.Pool({
     max: Number(POOL_SIZE),
     connectionTimeoutMillis: 5000,
-    statement_timeout: 5000,
     query_timeout: 10000,
 });
 pool.on('error', error => log('an idle connection', error));

@@ -33,11 +33,13 @@ SELECT format('GRANT USAGE ON SCHEMA %s TO %I', c.relnamespace::regnamespace, :'
 \gexec
 
 -- The functions, in the forms that name a user. Nothing else is in the path,
--- and times are told in UTC.
+-- times are told in UTC, and no statement takes longer than clients wait. All
+-- three are the role's: PgBouncer refuses a connection that asks for them.
 SELECT format('GRANT USAGE ON SCHEMA %s TO %I', e.extnamespace::regnamespace, :'role'),
        format('ALTER ROLE %I IN DATABASE %I SET search_path = %s', :'role', current_database(),
               e.extnamespace::regnamespace),
-       format('ALTER ROLE %I IN DATABASE %I SET timezone = ''UTC''', :'role', current_database())
+       format('ALTER ROLE %I IN DATABASE %I SET timezone = ''UTC''', :'role', current_database()),
+       format('ALTER ROLE %I IN DATABASE %I SET statement_timeout = ''5s''', :'role', current_database())
   FROM pg_extension AS e
  WHERE e.extname = 'vidtoken'
 \gexec

@@ -6,16 +6,24 @@
  * test/e2e/backend.test.mjs
  */
 import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
+import { chownSync, existsSync, readFileSync, rmSync, statSync, writeFileSync }
+    from 'node:fs';
 import { request as rawRequest } from 'node:http';
 import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Clinic, missing, until } from './lib/clinic.mjs';
+import { Clinic, ROOT, missing, until } from './lib/clinic.mjs';
 
 const skip = missing.length ? missing.join(', ') : false;
+// Debian keeps it where only root looks.
+const pgbouncer = ['/usr/sbin', '/usr/local/sbin',
+    ...process.env.PATH.split(':')].map(path => join(path, 'pgbouncer'))
+    .find(existsSync);
 const UUID = '6f0c3c3e-2f0a-4a53-9a36-1c8f35d4f4a7';
 const USER = '0b4b2f6e-3a39-4d55-8d3c-0d6a8f1f2c11';
 const TOKEN = '/api/appointments/video-token/';
@@ -387,6 +395,66 @@ test('a connection that ends meanwhile: 503, and the next is another',
         await server.stop();
         relay.close();
     });
+
+test('behind PgBouncer, with the bound of a statement', {
+    skip: skip || !pgbouncer && 'pgbouncer is not to be had here' },
+async t => {
+    const directory = await pool(t);
+    const server = await clinic.backend({ PGHOST: directory,
+        PGPORT: '6432' });
+
+    for (const id of [47, 98, 47])
+        assert.equal((await server.ask('POST', TOKEN + id, jane)).status,
+            id === 47 ? 200 : 425);
+
+    const lock = await clinic.connect();
+
+    await lock.query('BEGIN');
+    await lock.query(`SELECT FROM vidtoken.vidtoken_session
+        WHERE appointment_id = '47' FOR UPDATE`);
+    assert.equal((await server.ask('POST', TOKEN + '47/', jane)).status, 503);
+    await lock.end();
+    assert.match(server.output, /:id\/: 57014: /);
+});
+
+/*
+ * Starts a PgBouncer of the server's user, and answers with its socket's
+ * directory. Before 1.21 it knows no prepared statements of transactions.
+ */
+async function pool(t) {
+    const run = (...command) => execFileSync(join(ROOT, 'test/cluster'),
+        ['as', ...command], { encoding: 'utf8' });
+    const directory = run('mktemp', '-d', '/tmp/vidtoken.XXXXXX').trim();
+    const file = name => join(directory, name);
+    const [major, minor] = run(pgbouncer, '--version').match(/\d+/g);
+    const owner = statSync(directory);
+
+    t.after(() => {
+        if (existsSync(file('pid')))
+            process.kill(Number(readFileSync(file('pid'))));
+        rmSync(directory, { recursive: true });
+    });
+    writeFileSync(file('users'), `"${clinic.role}" ""\n`);
+    writeFileSync(file('ini'), `[databases]
+* = host=${process.env.PGHOST} port=${process.env.PGPORT}
+[pgbouncer]
+listen_addr =
+listen_port = 6432
+unix_socket_dir = ${directory}
+auth_type = trust
+auth_file = ${file('users')}
+pool_mode = ${major > 1 || minor >= 21
+        ? 'transaction\nmax_prepared_statements = 100' : 'session'}
+logfile = ${file('log')}
+pidfile = ${file('pid')}
+`);
+    for (const name of ['users', 'ini'])
+        chownSync(file(name), owner.uid, owner.gid);
+    spawn(join(ROOT, 'test/cluster'), ['as', pgbouncer, '-q', file('ini')],
+        { stdio: 'ignore' });
+    await until(() => existsSync(file('.s.PGSQL.6432')));
+    return directory;
+}
 
 test('the page of the demo, under a strict policy', { skip }, async () => {
     const { status, headers, body } = await backend.ask('GET', '/');
