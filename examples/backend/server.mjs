@@ -73,9 +73,18 @@ async function quality(request, id) {
     const user = await userOf(request);
     const { quality, metrics = null } = json(await bodyOf(request));
 
-    await query('quality', `SELECT vidtoken_report_quality(
-        appointment_id => $1, user_id => $2, quality => $3, metrics => $4)`,
-    [id, user, quality, metrics && JSON.stringify(metrics)]);
+    if (!Number.isInteger(quality))
+        throw new HttpError(400, 'the quality is not a whole number');
+    try {
+        await query('quality', `SELECT vidtoken_report_quality(
+            appointment_id => $1, user_id => $2, quality => $3, metrics => $4)`,
+        [id, user, quality, metrics === null ? null
+            : JSON.stringify(metrics)]);
+    } catch (error) {
+        // What no type holds, or what is nested without end.
+        throw /^22/.test(error.code) || error instanceof RangeError
+            ? new HttpError(400, 'the report is not acceptable') : error;
+    }
     return { status: 204 };
 }
 
