@@ -77,9 +77,9 @@ async function quality(request, id) {
         throw new HttpError(400, 'the quality is not a whole number');
     try {
         await query('quality', `SELECT vidtoken_report_quality(
-            appointment_id => $1, user_id => $2, quality => $3, metrics => $4)`,
-        [id, user, quality, metrics === null ? null
-            : JSON.stringify(metrics)]);
+            appointment_id => $1, user_id => $2, quality => $3,
+            metrics => $4)`, [id, user, quality,
+            metrics === null ? null : JSON.stringify(metrics)]);
     } catch (error) {
         // What no type holds, or what is nested without end.
         throw /^22/.test(error.code) || error instanceof RangeError
@@ -94,7 +94,9 @@ async function appointment(request, id) {
 
 async function participantOf(request, id) {
     const user = await userOf(request);
-    const { rows: [found] } = await query('appointment', `
+    const relation = await source();
+    // Without a name: a name stands for one text, and this one may change.
+    const { rows: [found] } = await query('', `
         SELECT a.appointment_id, a.starts_at, p.ends_at, p.opens_at,
                p.closes_at, p.hard_stop, vidtoken_clock() AS now,
                (SELECT jsonb_agg(jsonb_build_object(
@@ -102,9 +104,9 @@ async function participantOf(request, id) {
                            'role', coalesce(o.role, 'guest'),
                            'you', o.user_id = a.user_id)
                            ORDER BY o.user_id)
-                  FROM ${await source()} AS o
+                  FROM ${relation} AS o
                  WHERE o.appointment_id = a.appointment_id) AS participants
-          FROM ${await source()} AS a,
+          FROM ${relation} AS a,
                vidtoken_policy(a.starts_at, a.duration) AS p
          WHERE a.appointment_id = $1 AND a.user_id = $2`, [id, user]);
 
@@ -114,11 +116,11 @@ async function participantOf(request, id) {
 }
 
 /* The relation that vidtoken reads; only a superuser can set its name. */
-let sourceName;
 async function source() {
-    sourceName ??= (await query('source',
-        "SELECT current_setting('vidtoken.source') AS name")).rows[0].name;
-    return sourceName;
+    const { rows: [{ name }] } = await query('source',
+        "SELECT current_setting('vidtoken.source')::regclass AS name");
+
+    return name;
 }
 
 async function webhook(request, provider) {

@@ -224,6 +224,31 @@ test('the appointment, as its participants see it', { skip }, async () => {
             token)).status, token ? 404 : 401);
 });
 
+test('the appointment, where another relation is the source now', { skip },
+    async () => {
+        const server = await clinic.backend({ POOL_SIZE: '1' });
+        const ask = async () => (await server.ask('GET',
+            '/api/appointments/47/', jane)).status;
+        const change = async value => {
+            await clinic.sql(`ALTER ROLE ${clinic.role} IN DATABASE ${
+                clinic.name} ${value}`);
+            await clinic.sql('SELECT pg_terminate_backend(pid) ' +
+                'FROM pg_stat_activity WHERE usename = $1', [clinic.role]);
+            await until(async () => await ask() !== 503);
+            return await ask();
+        };
+
+        await clinic.sql(`CREATE VIEW clinic.others AS
+            SELECT * FROM clinic.video_source WHERE user_id <> 2`);
+        await clinic.sql(`GRANT SELECT ON clinic.others TO ${clinic.role}`);
+        assert.equal(await ask(), 200);
+        for (const [name, status] of [['clinic.others', 404], ['', 500]])
+            assert.equal(await change(`SET vidtoken.source = '${name}'`),
+                status, name);
+        assert.equal(await change('RESET vidtoken.source'), 200);
+        await server.stop();
+    });
+
 test('uuid keys', { skip }, async () => {
     const other = await Clinic.create('uuid', { ids: 'uuid' });
 
