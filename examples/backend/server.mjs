@@ -251,7 +251,8 @@ function refusal(error, request) {
     const status = statusOf(error);
     const headers = {};
 
-    if (status >= 500) log(`${request.method} ${routeOf(request)}`, error);
+    if (status >= 500 || isOfSetup(error, request))
+        log(`${request.method} ${routeOf(request)}`, error);
     if (status === 401) headers['WWW-Authenticate'] = 'Bearer';
     if (status === 503) headers['Retry-After'] = '2';
     // The rest of an upload nobody waits for.
@@ -262,6 +263,16 @@ function refusal(error, request) {
         reason: error.reason,
         ...reasonOf(error),
     } };
+}
+
+/*
+ * A right that is missing, or a row of the source that cannot be, is told to
+ * the client as a refusal, and has to be mended here.  Not of webhooks: what
+ * anybody sends may end so.
+ */
+function isOfSetup({ code }, { url }) {
+    return /^(42501|22023)$/.test(code) &&
+        !/^\/api\/video-webhook\//i.test(url);
 }
 
 /* What vidtoken's refusals say in DETAIL: reason, opens_at, closes_at, now. */

@@ -300,7 +300,8 @@ test('trouble of the database: 5xx, and nothing of it leaves', { skip },
         await change('vidtoken.keyring', '/nowhere', { status: 500,
             body: { message: 'Internal Server Error' }, log: /F0000/ });
         await change('vidtoken.min_duration', '2h', { status: 400,
-            body: { message: 'Bad Request' }, log: /listening/ });
+            body: { message: 'Bad Request' },
+            log: /POST \/api\/appointments\/video-token\/:id\/: 22023/ });
 
         await clinic.sql(`REVOKE EXECUTE ON FUNCTION vidtoken.vidtoken_issue(
             vidtoken.vidtoken_id, vidtoken.vidtoken_id) FROM ${clinic.role}`);
@@ -308,6 +309,7 @@ test('trouble of the database: 5xx, and nothing of it leaves', { skip },
             await backend.ask('POST', TOKEN + '47/', jane);
 
         assert.deepEqual([status, body], [403, { message: 'Forbidden' }]);
+        assert.match(backend.output, /:id\/: 42501: permission denied for fu/);
         await clinic.sql(`GRANT EXECUTE ON FUNCTION vidtoken.vidtoken_issue(
             vidtoken.vidtoken_id, vidtoken.vidtoken_id) TO ${clinic.role}`);
     });

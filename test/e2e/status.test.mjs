@@ -133,8 +133,12 @@ test('webhooks that Twilio did not sign', { skip }, async () => {
     }
     assert.equal((await status(id)).body.room_status, 'not_found',
         'nothing was written');
-    assert.notEqual((await backend.ask('POST', '/api/video-webhook/nobody/',
-        null, { body: String(parameters) })).status, 204);
+    for (const [path, code] of [['/api/video-webhook/nobody/', 400],
+        [PATH, 403], [PATH.toUpperCase(), 400]])
+        assert.equal((await backend.ask('POST', path, null,
+            { body: String(parameters) })).status, code, path);
+    assert.doesNotMatch(backend.output, /42501|22023/,
+        'nobody fills the log from outside');
 });
 
 test('the quality of a connection', { skip }, async () => {
