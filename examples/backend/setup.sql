@@ -3,8 +3,10 @@
 --   psql -d clinic -v role=clinic_backend -f setup.sql
 --
 -- Run it as a superuser, in a database where vidtoken is set up already.
--- Makes the role, which takes part in no more than it is granted here, and the
--- table of logins.
+-- Makes the role, unless it is there, and the table of logins. The role may do
+-- no more than it is granted: here, and by you where the source is a view with
+-- security_invoker. What it lacks to read the source is an error, and nothing
+-- is made.
 --
 -- Copyright (c) 2026, the vidtoken authors
 
@@ -12,7 +14,9 @@
 
 BEGIN;
 
-CREATE ROLE :"role" LOGIN;
+SELECT format('CREATE ROLE %I LOGIN', :'role')
+ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role')
+\gexec
 
 -- Bearer tokens by their SHA-256. They have to be long and random: 32 bytes
 -- of a generator, not a password.
@@ -55,5 +59,13 @@ SELECT format('GRANT EXECUTE ON FUNCTION %s TO %I', p.oid::regprocedure, :'role'
         AND 'user_id' = ANY (p.proargnames)
         OR p.proname IN ('vidtoken_status', 'vidtoken_webhook'))
 \gexec
+
+-- The columns that are read, as the role reads them: a column, or a right on
+-- what is below a view, may be missing.
+SET LOCAL ROLE :"role";
+SELECT format('SELECT appointment_id, user_id, starts_at, duration, identity, display_name, role FROM %s LIMIT 0',
+              current_setting('vidtoken.source'))
+\gexec
+RESET ROLE;
 
 COMMIT;

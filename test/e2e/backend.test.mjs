@@ -6,7 +6,7 @@
  * test/e2e/backend.test.mjs
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { chownSync, existsSync, readFileSync, rmSync, statSync, writeFileSync }
@@ -273,6 +273,67 @@ test('uuid keys', { skip }, async () => {
         await other.drop();
     }
 });
+
+test('setup.sql, where the source reads with the rights of the role',
+    { skip }, async t => {
+        const other = await Clinic.create('invoker');
+
+        t.after(() => other.drop());
+        if (await other.value("SELECT current_setting('server_version_num')" +
+            '::int < 150000'))
+            return t.skip('views know no security_invoker');
+        await other.user(2, 'Jane Doe', 'jane@example.com');
+        await other.appointment(47, { users: { 2: null } });
+        await other.sql(`ALTER VIEW clinic.video_source
+                SET (security_invoker = true);
+            ALTER TABLE clinic.appointments ENABLE ROW LEVEL SECURITY;
+            DROP SCHEMA backend CASCADE;
+            DROP OWNED BY ${other.role};
+            DROP ROLE ${other.role}`);
+        const setup = () => spawnSync('psql', ['-X', '-q', '-d', other.name,
+            '-v', 'role=' + other.role,
+            '-f', join(ROOT, 'examples/backend/setup.sql')],
+        { encoding: 'utf8' });
+        const fails = async (why, isThere) => {
+            const { status, stderr } = setup();
+
+            assert.equal(status, 3);
+            assert.match(stderr, why);
+            assert.deepEqual(await other.sql(`SELECT
+                to_regnamespace('backend') IS NOT NULL AS schema,
+                to_regrole('${other.role}') IS NOT NULL AS role`),
+            [{ schema: false, role: isThere }]);
+        };
+        const [create, grant, policy] = readFileSync(
+            join(ROOT, 'examples/backend/README.md'), 'utf8')
+            .match(/^CREATE ROLE[^`]*/m)[0]
+            .replaceAll('clinic_backend', other.role)
+            .replace('clinic.users', '$&, clinic.participants')
+            .trim().split('\n');
+
+        await fails(/permission denied for table \w+/, false);
+        await other.sql(create);
+        await fails(/permission denied for table \w+/, true);
+        await other.sql(grant);
+        await other.sql('ALTER VIEW clinic.video_source ' +
+            'RENAME display_name TO name');
+        await fails(/column "display_name" does not exist/, true);
+        await other.sql('ALTER VIEW clinic.video_source ' +
+            'RENAME name TO display_name');
+        const { status, stderr } = setup();
+
+        assert.deepEqual([status, stderr], [0, '']);
+
+        const server = await other.backend();
+        const login = await other.login(2);
+        const ask = async path => (await server.ask('GET', path,
+            login)).status;
+
+        assert.equal(await ask(TOKEN + '47/'), 404, 'no policy');
+        await other.sql(policy);
+        assert.equal(await ask(TOKEN + '47/'), 200);
+        assert.equal(await ask('/api/appointments/47/'), 200);
+    });
 
 test('trouble of the database: 5xx, and nothing of it leaves', { skip },
     async () => {
