@@ -75,6 +75,11 @@ def python_tests(name, module):
     equal(value(admin, "SELECT issue_count FROM vidtoken_session "
                 "WHERE appointment_id = '47' AND user_id = '2'") >= len(IDS),
           True, name + ': the session is committed')
+    with connection.cursor() as cursor:
+        cursor.execute('SELECT 1')      # who has logged in, say
+    number = new_appointment(admin)
+    equal((call(connection, number, 2)[0], len(ledger_rows(admin, number))),
+          (200, 1), name + ': committed, also after another statement')
     for appointment_id, status, reason in REFUSALS:
         got, body = call(connection, appointment_id, 2)
         equal((got, body['reason']), (status, reason),
