@@ -86,7 +86,7 @@ SELECT format_type(a.atttypid, NULL) AS user_id,
 --
 -- NOINHERIT: what PostgREST may do is decided by the role that it takes for
 -- each request, and without one it may do nothing. The authenticator has no
--- password yet: \password, or a socket with peer authentication.
+-- password: README.md, "Install", says who is let in as it.
 --
 
 SELECT format('CREATE ROLE %I %s', r.name, r.attributes)

@@ -76,6 +76,60 @@ plain_suite.equal(
     (b'', 'web_user', '2', True), 'the README\'s lines make a JWT')
 
 #
+# The README's lines of pg_ident.conf and pg_hba.conf, where a user of the
+# system is the role of the same name alone, as on Debian
+#
+
+name, role = plain.database.name, plain.variables['authenticator']
+with open(os.path.join(EXAMPLE, 'README.md')) as file:
+    lines = re.findall(r'^    ((?:postgrest|local)  .*)$', file.read(), re.M)
+with open(os.path.join(EXAMPLE, 'postgrest.conf')) as file:
+    address = re.search(r'^db-uri = "(.*)"', file.read(), re.M).group(1)
+address = address.replace('/clinic?', '/%s?' % name).replace(
+    'authenticator', role).replace('/run/postgresql', '%s&port=%s' % (
+        os.environ['PGHOST'], os.environ['PGPORT']))
+ident, local = (line.replace(' authenticator', ' ' + role)
+                .replace(' clinic ', ' %s ' % name) for line in lines)
+own_ident = re.sub(r'^postgrest(\s+)postgrest', r'postgrest\1%s'
+                   % program('id', '-un').stdout.decode().strip(), ident)
+before = {}
+for setting in ('hba_file', 'ident_file'):
+    path = value(plain.admin, 'SHOW ' + setting)
+    with open(path) as file:
+        before[path] = file.read()
+
+
+def put_before(*texts):
+    """Lines before those that the files had."""
+    for (path, text), more in zip(before.items(), texts):
+        with open(path, 'w') as file:
+            file.write((more and more + '\n') + text)
+    rows(plain.admin, 'SELECT pg_reload_conf()')
+
+
+def psql_says(text, hba, ident=''):
+    """Whether psql comes to say so, at the address of postgrest.conf."""
+    put_before('%s\nlocal %s all peer' % (hba, name), ident)
+
+    def says():
+        run = program('psql', '-XAt', '-d', address, '-c',
+                      'SELECT session_user')
+        return text in (run.stdout + run.stderr).decode()
+
+    return wait_until(says)
+
+
+atexit.register(put_before, '', '')
+REFUSED = 'Peer authentication failed'
+plain_suite.equal(psql_says(REFUSED, ''), True,
+                  'no user of the system is the authenticator')
+plain_suite.equal(psql_says(role + '\n', local, own_ident), True,
+                  'but whom the README\'s lines let in, without a password')
+plain_suite.equal(psql_says(REFUSED, local, ident), True, 'and nobody else')
+put_before('', '')
+atexit.unregister(put_before)
+
+#
 # Without a proxy
 #
 
