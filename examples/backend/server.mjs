@@ -332,6 +332,7 @@ const server = createServer({ requestTimeout: 15000, headersTimeout: 10000 },
     async (request, response) => {
         let result;
 
+        silent.delete(request.socket);
         try {
             result = await answer(request);
         } catch (error) {
@@ -339,6 +340,14 @@ const server = createServer({ requestTimeout: 15000, headersTimeout: 10000 },
         }
         send(response, result);
     });
+
+/* Connections without a first request, which are not idle to node. */
+const silent = new Set();
+
+server.on('connection', socket => {
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
+});
 
 server.listen(Number(PORT), HOST, () => {
     const { address, port } = server.address();
@@ -353,6 +362,7 @@ function stop() {
         process.exit(0);
     });
     server.closeIdleConnections();
+    silent.forEach(socket => socket.destroy());
     setTimeout(() => server.closeAllConnections(), STOP_WITHIN).unref();
 }
 

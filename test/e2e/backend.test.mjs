@@ -582,9 +582,9 @@ test('SIGTERM: requests that are here are answered', { skip }, async () => {
     await until(async () => await fetch(server.url).then(() => false,
         () => true));
     await sleep(100);
+    await until(async () => silent.destroyed);
     await lock.query('COMMIT');
     await lock.end();
     assert.equal(await asked, 200);
     assert.equal(await stopped, 0);
-    silent.destroy();
 });
