@@ -50,6 +50,9 @@ const RETRY_AFTER_MOST = 10 * MINUTE;
 // A call that was lost sooner than this is tried again more slowly.
 const SETTLED = 10 * SECOND;
 
+// For how long a call that was lost waits for something else.
+const BRIEF = 3 * SECOND;
+
 // How long the lock is kept after a new token was told to the other tabs, so
 // that they have heard of it when the next of them gets the lock.
 const LOCK_KEPT = 200;
@@ -612,8 +615,7 @@ class VidtokenConnection extends EventTarget {
         if (this.#isClosed) return;
         this.#isClosed = true;
         this.#close();
-        this.#call?.disconnect();
-        this.#call = null;
+        this.#hangUp();
         this.#setState('closed');
     }
 
@@ -626,7 +628,6 @@ class VidtokenConnection extends EventTarget {
             if (this.#isClosed) return;
             failures = await this.#callOnce(grant) ? 0 : failures + 1;
             if (this.#isClosed) return;
-            this.#call = null;
             this.#setState('reconnecting');
             // The provider may know more of this token than its age.
             if (failures === 1) this.#client.refresh().catch(() => {});
@@ -643,21 +644,41 @@ class VidtokenConnection extends EventTarget {
         const lost = new Promise(resolve => { lose = resolve; });
 
         try {
-            const call = await this.#connect(grant, lose);
+            const connecting = Promise.resolve(this.#connect(grant, lose));
 
+            this.#call = await this.#orClosed(connecting);
             if (this.#isClosed) {
-                call.disconnect();
+                this.#call = null;
+                connecting.then(hangUp, () => {});
                 return true;
             }
-            this.#call = call;
             this.#setState('connected');
             await this.#orClosed(lost);
+            await this.#briefly(this.#hangUp());
         } catch (error) {
             this.dispatchEvent(new CustomEvent('error',
                 { detail: { error } }));
             return false;
         }
         return since.elapsed > SETTLED;
+    }
+
+    #hangUp() {
+        const call = this.#call;
+
+        this.#call = null;
+        return hangUp(call);
+    }
+
+    /* What is of use, but not worth a call's being away for long. */
+    async #briefly(promise) {
+        let timer;
+        const enough = new Promise(resolve => {
+            timer = setTimeout(resolve, BRIEF);
+        });
+
+        await this.#orClosed(Promise.race([promise, enough]));
+        clearTimeout(timer);
     }
 
     #orClosed(promise) {
@@ -669,6 +690,15 @@ class VidtokenConnection extends EventTarget {
         this.#state = state;
         this.dispatchEvent(new CustomEvent('statechange',
             { detail: { state } }));
+    }
+}
+
+/* An SDK may have noticed itself, and be at odds with being told. */
+async function hangUp(call) {
+    try {
+        await call?.disconnect();
+    } catch {
+        // It is not there any more.
     }
 }
 

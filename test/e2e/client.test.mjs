@@ -520,10 +520,13 @@ class Sdk {
     live = 0;
     most = 0;
     tokens = [];
+    rooms = [];
     fails = false;
+    whenHungUp = () => {};
 
-    connect = async ({ access_token }, lost) => {
+    connect = async ({ access_token, room_name }, lost) => {
         this.tokens.push(access_token);
+        this.rooms.push(room_name);
         await new Promise(done => setImmediate(done));
         if (this.fails) throw new Error('refused');
         this.live++;
@@ -534,11 +537,16 @@ class Sdk {
             isLive = false;
         };
 
+        // Whether an SDK ends a lost call by itself differs.
+        this.lost = lost;
         this.drop = () => {
             end();
             lost();
         };
-        return { disconnect: end };
+        return { disconnect: () => {
+            end();
+            return this.whenHungUp();
+        } };
     };
 }
 
@@ -624,6 +632,91 @@ test('a call that comes after close() is hung up', async () => {
     assert.equal(sdk.live, 0);
     assert.equal(another.state, 'closed');
 });
+
+test('a call that was lost is hung up before the next one', async () => {
+    const machine = new Machine();
+    const client = join(new Server(machine));
+    const sdk = new Sdk();
+    const connection = client.keepConnected(sdk.connect);
+
+    await machine.pass(20 * SECOND);
+    // This one takes a while to hang up, and the next one never has.
+    let hasHungUp;
+    sdk.whenHungUp = () => new Promise(done => { hasHungUp = done; });
+    sdk.lost();
+    await machine.pass(SECOND);
+    assert.deepEqual([sdk.live, sdk.tokens.length], [0, 1]);
+    assert.equal(connection.call, null);
+    hasHungUp();
+    await machine.pass(SECOND);
+    assert.deepEqual([sdk.live, sdk.most, sdk.tokens.length], [1, 1, 2]);
+
+    await machine.pass(20 * SECOND);
+    sdk.lost();
+    await machine.pass(5 * SECOND);
+    assert.deepEqual([sdk.live, sdk.most, sdk.tokens.length], [1, 1, 3]);
+    assert.equal(connection.state, 'connected');
+});
+
+test('a call that was lost before it was there is hung up', async () => {
+    const machine = new Machine();
+    const client = join(new Server(machine));
+    const sdk = new Sdk();
+
+    client.keepConnected((grant, lost) => {
+        lost();
+        return sdk.connect(grant, lost);
+    });
+    await machine.pass(MINUTE);
+    assert.ok(sdk.tokens.length > 1);
+    assert.deepEqual([sdk.live, sdk.most], [0, 1]);
+});
+
+test('close() ends a connection that hangs, and hangs up what comes late',
+    async () => {
+        const machine = new Machine();
+        const client = join(new Server(machine));
+        const sdk = new Sdk();
+        let answer;
+        const connection = client.keepConnected(async (grant, lost) => {
+            await new Promise(done => { answer = done; });
+            return await sdk.connect(grant, lost);
+        });
+        let hasEnded = false;
+
+        connection.ended.then(() => { hasEnded = true; });
+        await machine.pass(SECOND);
+        connection.close();
+        await settle();
+        assert.equal(hasEnded, true);
+        answer();
+        await settle();
+        assert.deepEqual([sdk.live, sdk.most], [0, 1]);
+        assert.equal(connection.call, null);
+    });
+
+for (const [how, whenHungUp] of [
+    ['throws', () => { throw new Error('not connected'); }],
+    ['rejects', async () => { throw new Error('not connected'); }]])
+    test(`a disconnect() that ${how} keeps nothing from ending`, async () => {
+        const machine = new Machine();
+        const client = join(new Server(machine));
+        const sdks = [new Sdk(), new Sdk()];
+        const connections = sdks.map(({ connect }) =>
+            client.keepConnected(connect));
+
+        sdks[0].whenHungUp = whenHungUp;
+        await machine.pass(20 * SECOND);
+        sdks[0].lost();
+        await machine.pass(SECOND);
+        assert.equal(connections[0].state, 'connected');
+        client.close();
+        assert.deepEqual(sdks.map(({ live }) => live), [0, 0]);
+        for (const { state, ended } of connections) {
+            assert.equal(state, 'closed');
+            await ended;
+        }
+    });
 
 test('a call is not connected again when the server has refused', async () => {
     const machine = new Machine();
