@@ -98,6 +98,7 @@ export interface VidtokenEvents {
 
 /** A call of an SDK, such as the Room of LiveKit or of Twilio. */
 export interface Call {
+    /** Also called for a call that was lost; what it throws is of no use. */
     disconnect(): unknown;
 }
 
@@ -133,11 +134,13 @@ export class VidtokenClient extends EventTarget {
     refresh(): Promise<VidtokenGrant>;
 
     /**
-     * Connects a call, and connects it again when it was lost, with the token
-     * that is fresh then. connect() is never called while a call lives: with
-     * the same identity that would end it. It calls lost() when the call was
-     * lost; not when the user has left, or was taken over from elsewhere:
-     * close() is for that.
+     * Connects a call, and connects it again when it was lost or could not be
+     * had, with the token that is fresh then: the server is asked for a new
+     * one, and within seconds one that still lives has to do. connect() is
+     * never called while a call lives: with the same identity that would end
+     * it, so a call that was lost is hung up first. It calls lost() when the
+     * call was lost; not when the user has left, was taken out, or was taken
+     * over from elsewhere: close() is for that.
      */
     keepConnected<T extends Call>(
         connect: (grant: VidtokenGrant, lost: () => void) => Promise<T>,
@@ -162,7 +165,7 @@ export interface VidtokenConnection<T extends Call> extends EventTarget {
     readonly call: T | null;
     /** Resolved by close(), rejected with what ended the client's work. */
     readonly ended: Promise<void>;
-    /** Hangs up, and does not connect again. */
+    /** Hangs up, also what connect() returns later; connects no more. */
     close(): void;
 
     addEventListener(

@@ -583,7 +583,7 @@ export class VidtokenClient extends EventTarget {
 }
 
 /*
- * A call that is connected again when it was lost, with the token that is
+ * A call that is connected again when it was lost, with a token that is
  * fresh then.  As long as it is not lost, no other connection is made.
  */
 class VidtokenConnection extends EventTarget {
@@ -621,20 +621,35 @@ class VidtokenConnection extends EventTarget {
 
     async #run() {
         let failures = 0;
+        let coming = this.#client.getGrant();
 
         for (;;) {
-            const grant = await this.#orClosed(this.#client.getGrant());
+            const grant = await this.#orClosed(coming);
 
             if (this.#isClosed) return;
             failures = await this.#callOnce(grant) ? 0 : failures + 1;
             if (this.#isClosed) return;
             this.#setState('reconnecting');
-            // The provider may know more of this token than its age.
-            if (failures === 1) this.#client.refresh().catch(() => {});
             if (failures > 0)
                 await this.#orClosed(new Promise(
                     done => setTimeout(done, backoff(failures))));
+            if (this.#isClosed) return;
+            coming = this.#newest(failures);
         }
+    }
+
+    /*
+     * The provider may know more of a token than its age, and its room may be
+     * another one by now: the server is asked once.  It may also be what is
+     * not there, and then the token that lives has to do.
+     */
+    async #newest(failures) {
+        const client = this.#client;
+
+        if (failures < 2)
+            await this.#briefly(client.refresh().catch(() => {}));
+        return !client.error && client.remaining > USABLE
+            ? client.grant : await client.getGrant();
     }
 
     /* Returns when the call is lost: whether it was one worth the name. */

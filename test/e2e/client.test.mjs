@@ -672,6 +672,44 @@ test('a call that was lost before it was there is hung up', async () => {
     assert.deepEqual([sdk.live, sdk.most], [0, 1]);
 });
 
+test('the room was made anew: the next call is in the new one', async () => {
+    const machine = new Machine();
+    const server = new Server(machine);
+    const client = join(server);
+    const sdk = new Sdk();
+    const connection = client.keepConnected(sdk.connect);
+
+    await machine.pass(20 * SECOND);
+    server.room = 'apt-47-anew';
+    sdk.drop();
+    await machine.pass(SECOND);
+    assert.deepEqual(sdk.rooms, ['apt-47', 'apt-47-anew']);
+    assert.deepEqual(server.counts, { POST: 1, GET: 1 });
+
+    // The server does not answer: the token that lives has to do.
+    server.answers = ['never'];
+    await machine.pass(20 * SECOND);
+    sdk.drop();
+    await machine.pass(5 * SECOND);
+    assert.equal(connection.state, 'connected');
+    assert.equal(sdk.tokens[2], sdk.tokens[1]);
+    assert.deepEqual(server.counts, { POST: 1, GET: 2 });
+});
+
+test('close() between two tries', async () => {
+    const machine = new Machine();
+    const client = join(new Server(machine));
+    const sdk = new Sdk();
+    const connection = client.keepConnected(sdk.connect);
+
+    sdk.fails = true;
+    Math.random = () => 0.999;
+    await machine.pass(SECOND);
+    assert.equal(connection.state, 'reconnecting');
+    client.close();
+    assert.equal(await rejection(connection.ended), null);
+});
+
 test('close() ends a connection that hangs, and hangs up what comes late',
     async () => {
         const machine = new Machine();

@@ -94,6 +94,7 @@ export class Server {
         this.requests = [];
         this.answers = [];          // instead of a grant, one a request
         this.identity = '2-jane';
+        this.room = 'apt-47';
         machine.world = length => { this.now += length; };
         globalThis.fetch = (url, options) => this.#fetch(url, options);
     }
@@ -133,7 +134,7 @@ export class Server {
 
         return {
             access_token: `token ${this.requests.length} of ${issuedAt}`,
-            room_name: 'apt-47',
+            room_name: this.room,
             user_identity: this.identity,
             expires_in: Math.round((expiresAt - issuedAt) / SECOND),
             expires_at: iso(expiresAt),
