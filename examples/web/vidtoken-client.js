@@ -139,9 +139,11 @@ class Lease {
 
     /* Whether a token from another tab is of the same session, and newer. */
     isFollowedBy({ grant, of }) {
-        if (of !== this.grant.user_identity ||
-            grant.access_token === this.grant.access_token)
-            return false;
+        return of === this.grant.user_identity && this.isOlderThan(grant);
+    }
+
+    isOlderThan(grant) {
+        if (grant.access_token === this.grant.access_token) return false;
         const issuedAt = Date.parse(grant.issued_at);
 
         // Of two of one second all tabs take the same.
@@ -383,7 +385,12 @@ export class VidtokenClient extends EventTarget {
 
             try {
                 this.#attempt = this.#exclusively(before);
-                this.#take(await this.#attempt);
+                const lease = await this.#attempt;
+
+                // What another tab told meanwhile may be newer.
+                if (this.#lease === before ||
+                    this.#lease.isOlderThan(lease.grant))
+                    this.#take(lease);
                 return;
             } catch (error) {
                 this.#throwIfClosed();
@@ -464,7 +471,6 @@ export class VidtokenClient extends EventTarget {
     #take(lease) {
         const before = this.#lease;
 
-        if (lease === before) return;       // another tab was faster
         this.#lease = lease;
         this.#serverTime = { time: lease.issuedAt, watch: lease.watch };
         this.#setState('fresh');

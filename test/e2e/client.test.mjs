@@ -502,6 +502,44 @@ test('a newer token of the same session comes from another tab', async () => {
         'that of another user is not taken');
 });
 
+test('an older token does not replace what another tab told', async () => {
+    const machine = new Machine();
+    const server = new Server(machine);
+    const [one, two] = [join(server), join(server)];
+    let answer;
+
+    await one.start();
+    await machine.pass(10 * MINUTE);
+    server.answers = [new Promise(resolve => { answer = resolve; })];
+    const refreshed = one.refresh();
+    const old = server.grant();
+
+    await machine.pass(5 * SECOND);
+    await two.start();
+    await heard(one, two.grant.access_token);
+    answer(Response.json(old));
+    assert.equal((await refreshed).access_token, two.grant.access_token);
+    await settle();
+    for (const client of [one, two])
+        assert.equal(client.grant.access_token, two.grant.access_token);
+    assert.deepEqual(one.types(), ['issued', 'refreshed']);
+});
+
+test('a server whose clock was set back is believed', async () => {
+    const machine = new Machine();
+    const server = new Server(machine);
+    const client = join(server);
+
+    server.opensAt -= 60 * MINUTE;
+    await client.start();
+    await machine.pass(20 * MINUTE);
+    server.now -= 30 * MINUTE;
+    const { issued_at: issuedAt } = await client.refresh();
+
+    assert.ok(Math.abs(Date.parse(issuedAt) - server.now) < 2 * SECOND);
+    assert.equal(client.grant.issued_at, issuedAt);
+});
+
 /* Messages take the time they take. */
 async function heard(client, token) {
     for (let tries = 0; tries < 500; tries++) {
