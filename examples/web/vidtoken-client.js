@@ -356,11 +356,15 @@ export class VidtokenClient extends EventTarget {
     /* The way to a newer token, and the only one: there is one at a time. */
     #renew() {
         if (!this.#renewal) {
-            this.#renewal = this.#tryUntilRenewed().finally(() => {
-                this.#renewal = this.#attempt = null;
+            const renewal = this.#tryUntilRenewed().finally(() => {
+                // Who was told of a failure may have begun anew.
+                if (this.#renewal === renewal)
+                    this.#renewal = this.#attempt = null;
                 this.#lookAgain();
             });
-            this.#renewal.catch(() => {});
+
+            this.#renewal = renewal;
+            renewal.catch(() => {});
         }
         return this.#renewal;
     }
@@ -480,6 +484,7 @@ export class VidtokenClient extends EventTarget {
 
     #fail(error) {
         this.#error = error;
+        this.#renewal = this.#attempt = null;
         this.#setState('failed');
         this.#tell('failed', { error, status: error.status,
             reason: error.reason });

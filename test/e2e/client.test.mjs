@@ -323,6 +323,23 @@ for (const [status, reason] of [[401, 'no_user'], [403, null],
         assert.equal(client.error, null);
     });
 
+test('start() by who is told of the failure', async () => {
+    const machine = new Machine();
+    const server = new Server(machine);
+    const client = join(server);
+    let again;
+
+    server.answers = [refusal(401, 'no_user')];
+    client.addEventListener('failed', () => { again = client.start(); },
+        { once: true });
+    assert.equal((await rejection(client.start())).status, 401);
+    assert.equal((await again).room_name, 'apt-47');
+    assert.equal(client.state, 'fresh');
+    await machine.pass(86 * MINUTE);
+    assert.deepEqual(client.types(),
+        ['failed', 'issued', 'warning', 'refreshed']);
+});
+
 test('the reason in the words of PostgREST', async () => {
     const server = new Server(new Machine());
     const client = join(server);
