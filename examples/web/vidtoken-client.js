@@ -259,7 +259,7 @@ export class VidtokenClient extends EventTarget {
     #listen() {
         const look = () => this.#look();
         const hurry = () => {
-            this.#pause?.resolve();
+            this.#endPause();
             this.#look();
         };
         const options = { signal: this.#abort.signal };
@@ -289,9 +289,8 @@ export class VidtokenClient extends EventTarget {
         const jumped = lead() - this.#lead > JUMP;
 
         this.#lead = lead();
-        if (this.#pause && (jumped ||
-            this.#pause.watch.elapsed >= this.#pause.length))
-            this.#pause.resolve();
+        if (jumped || this.#pause?.watch.elapsed >= this.#pause?.length)
+            this.#endPause();
         // Where no later token is to be had there is nothing to ask for.
         if (lease && !this.#error &&
             (lease.isDue || (jumped && lease.refreshAfter < Infinity)))
@@ -340,13 +339,19 @@ export class VidtokenClient extends EventTarget {
         }
     }
 
-    /* Waits; ended early when the network is back. */
-    async #sleep(length) {
+    /* Waits; ended early, but not too early, when the network is back. */
+    async #sleep(length, atLeast) {
         await new Promise(resolve => {
-            this.#pause = { watch: new Stopwatch(), length, resolve };
+            this.#pause = { watch: new Stopwatch(), length, atLeast, resolve };
             this.#lookAgain();
         });
         this.#pause = null;
+    }
+
+    /* What the server asked for holds, whatever else has happened. */
+    #endPause() {
+        if (this.#pause?.watch.elapsed >= this.#pause?.atLeast)
+            this.#pause.resolve();
     }
 
     //
@@ -386,6 +391,7 @@ export class VidtokenClient extends EventTarget {
 
         for (let tries = 1; this.#lease === before; tries++) {
             let wait;
+            let atLeast = 0;
 
             try {
                 this.#attempt = this.#exclusively(before);
@@ -406,13 +412,15 @@ export class VidtokenClient extends EventTarget {
                     wait = this.#untilOpen(error);
                     tries = 0;
                 } else {
-                    wait = Math.max(backoff(tries), error.retryAfter ?? 0);
+                    atLeast = error.retryAfter ?? 0;
+                    // Everybody was told the same.
+                    wait = atLeast + backoff(tries);
                     this.#tell('retrying', { error, tries, wait });
                 }
             }
             this.#attempt = null;
             this.#tellTime();
-            await this.#sleep(wait);
+            await this.#sleep(wait, atLeast);
             this.#throwIfClosed();
         }
     }

@@ -272,6 +272,45 @@ for (const [name, headers, seconds] of [
         await started;
     });
 
+test('Retry-After: not everybody comes in the same moment', async () => {
+    const waits = [];
+
+    for (Math.random of [() => 0, () => 0.5, () => 0.999]) {
+        const server = new Server(new Machine());
+        const client = join(server);
+
+        server.answers = [new Response('', { status: 503,
+            headers: { 'Retry-After': '2' } })];
+        client.start().catch(() => {});
+        await settle();
+        waits.push(Math.round(client.told[0].detail.wait));
+    }
+    assert.deepEqual(waits, [2000, 3000, 3998]);
+});
+
+test('Retry-After: nor sooner because the network is back', async () => {
+    const machine = new Machine();
+    const server = new Server(machine);
+    const client = join(server);
+
+    Math.random = () => 0.999;
+    server.answers = [new Response('', { status: 429,
+        headers: { 'Retry-After': '120' } })];
+    client.start().catch(() => {});
+    for (let change = 0; change < 20; change++) {
+        dispatchEvent(new Event('online'));
+        await machine.pass(SECOND);
+    }
+    await machine.sleep(70 * SECOND);
+    dispatchEvent(new Event('pageshow'));
+    await settle();
+    assert.equal(server.requests.length, 1);
+    await machine.pass(30.5 * SECOND);
+    dispatchEvent(new Event('online'));
+    await settle();
+    assert.equal(client.state, 'fresh', 'it may be ended then');
+});
+
 test('5xx, a timeout and the login page of a network are tried again',
     async () => {
         const machine = new Machine();
