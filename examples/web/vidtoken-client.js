@@ -775,10 +775,13 @@ function retryAfter({ headers }) {
 /* What a network's login page answers with 200 is no grant. */
 function grantOf(text) {
     const grant = parsed(text);
+    const isTime = time => !Number.isNaN(Date.parse(time));
 
     if (typeof grant?.access_token !== 'string' ||
         !Number.isInteger(grant.expires_in) ||
-        Number.isNaN(Date.parse(grant.issued_at)))
+        !isTime(grant.issued_at) ||
+        ![grant.refresh_at, grant.warn_at].every(
+            time => !time || isTime(time)))
         throw new VidtokenError('the answer is no grant',
             { reason: 'bad_answer' });
     return grant;

@@ -451,6 +451,23 @@ test('a server that makes no sense is not asked in a loop', async () => {
     assert.ok(server.requests.length <= 7);
 });
 
+for (const time of ['refresh_at', 'warn_at'])
+    test(`a grant whose ${time} is no time is none`, async () => {
+        const machine = new Machine();
+        const server = new Server(machine);
+        const client = join(server);
+
+        server.answers = [{ ...server.grant(), [time]: 'soon' }];
+        const started = client.start();
+
+        await settle();
+        assert.deepEqual(client.types(), ['retrying']);
+        assert.equal(client.told[0].detail.error.reason, 'bad_answer');
+        await machine.pass(5 * SECOND);
+        await started;
+        assert.deepEqual(client.types(), ['retrying', 'issued']);
+    });
+
 test('who asks during a refresh joins it', async () => {
     const machine = new Machine();
     const server = new Server(machine);
