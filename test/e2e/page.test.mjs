@@ -69,6 +69,24 @@ test('by keyboard alone', { skip }, async () => {
     await context.close();
 });
 
+for (const [what, phone] of [['mouse', false], ['touch', true]])
+    test(`who has left joins again, by ${what}`, { skip }, async () => {
+        const context = await openBrowser(browser, { phone });
+        const jane = await Visit.open(context, backend, 47, login);
+        const press = async name => {
+            const button = jane.page.getByRole('button', { name });
+
+            await (phone ? button.tap() : button.click());
+        };
+
+        await jane.join();
+        await press('Leave');
+        await jane.becomes('ended');
+        await press('Join again');
+        await jane.becomes('live');
+        await context.close();
+    });
+
 test('for a screen reader', { skip }, async () => {
     const context = await openBrowser(browser);
     const jane = await Visit.open(context, backend, 47, login);
