@@ -27,6 +27,8 @@ let connection = null;
 let visit = null;           // the appointment, and when it was asked for
 let presence = null;        // what the provider reported, when known
 let joinedAt = null;
+let tries = 0;              // to ask for the visit
+let again = null;           // the timer for the next
 let trouble = null;         // why the server cannot be reached
 let leaving = null;         // why the call is over for this participant
 
@@ -46,7 +48,16 @@ function begin() {
     else askWho();
 }
 
+const PROBLEM = {
+    401: 'This access key is not valid.',
+    404: 'There is no such appointment for you.',
+    other: 'You cannot join this appointment. Please call the clinic.',
+};
+
 function askWho(problem = '') {
+    clearTimeout(again);
+    trouble = null;
+    renderHead();
     byId('sign-in-problem').textContent = problem;
     byId('appointment-id').value = login?.id ?? '';
     byId('sign-in').hidden = false;
@@ -77,21 +88,29 @@ async function ask(path) {
     return await response.json();
 }
 
+/* Whether asking again is of no use, as in vidtoken-client.js. */
+function isFinal(status) {
+    return status >= 400 && status < 500 && ![408, 425, 429].includes(status);
+}
+
 async function enter() {
+    // What no header can carry is no key.
+    if (!/^[\x20-\x7e]+$/.test(login.key)) return askWho(PROBLEM[401]);
     byId('sign-in').hidden = true;
     byId('visit').hidden = false;
     render();
     try {
         visit = { ...await ask(''), askedAt: performance.now() };
     } catch ({ status = 0 }) {
-        if (status === 401) return askWho('This access key is not valid.');
-        if (status === 404)
-            return askWho('There is no such appointment for you.');
+        if (isFinal(status))
+            return askWho(PROBLEM[status] ?? PROBLEM.other);
         trouble = 'network';
         render();
-        setTimeout(enter, 3 * SECOND);
+        again = setTimeout(enter, SECOND *
+            (1 + Math.random() * Math.min(2 ** ++tries, 30)));
         return;
     }
+    tries = 0;
     trouble = null;
     // Who has only signed in again goes on where he was.
     if (client?.error?.status === 401 && client.id === login.id)
@@ -380,7 +399,7 @@ function renderNotice() {
     byId('notice').dataset.kind = kind ?? '';
     byId('notice-title').textContent = title ?? '';
     byId('notice-text').textContent = text ?? '';
-    byId('notice-action').hidden = !kind || client.error?.status !== 401;
+    byId('notice-action').hidden = !kind || client?.error?.status !== 401;
 }
 
 function notice() {

@@ -7,9 +7,10 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Clinic } from './lib/clinic.mjs';
-import { Visit, launch, openBrowser, skip } from './lib/visit.mjs';
+import { Clinic, until } from './lib/clinic.mjs';
+import { SECOND, Visit, launch, openBrowser, skip } from './lib/visit.mjs';
 
 let clinic, backend, browser, login;
 
@@ -208,7 +209,8 @@ test('signing in by hand', { skip }, async () => {
     assert.equal((await focused(page)).id, 'appointment-id');
     for (const [id, key, problem] of [
         ['47', 'wrong', 'This access key is not valid.'],
-        ['46', login, 'There is no such appointment for you.']]) {
+        ['46', login, 'There is no such appointment for you.'],
+        ['47', 'cut off\u2026', 'This access key is not valid.']]) {
         await page.getByLabel('Appointment number').fill(id);
         await page.getByLabel('Access key').fill(key);
         await page.keyboard.press('Enter');
@@ -220,6 +222,67 @@ test('signing in by hand', { skip }, async () => {
     await jane.becomes('open');
     await context.close();
 });
+
+for (const [what, answer] of [['cannot be reached', route => route.abort()],
+    ['is not ready', route => route.fulfill({ status: 503, body: '{}' })]])
+    test(`the server ${what} when the page is opened`, { skip }, async () => {
+        const context = await openBrowser(browser);
+        let asked = 0;
+
+        await context.route('**/api/appointments/47/', route =>
+            ++asked === 1 ? answer(route) : route.continue());
+        const jane = await Visit.open(context, backend, 47, login);
+
+        await jane.page.getByText('No connection to the clinic.').waitFor();
+        await jane.becomes('open');
+        assert.equal(await jane.notice(), null);
+        assert.deepEqual(jane.errors, []);
+        await context.close();
+    });
+
+test('the server stays away: it is asked ever more slowly', { skip },
+    async () => {
+        const context = await openBrowser(browser, { now: Date.now() });
+        let asked = 0;
+
+        await context.addInitScript(() => { Math.random = () => 0.999; });
+        await context.route('**/api/appointments/47/', route => {
+            asked++;
+            return route.fulfill({ status: 503, body: '{}' });
+        });
+        const jane = await Visit.open(context, backend, 47, login);
+
+        await until(() => asked === 1);
+        for (const [index, wait] of [3, 5, 9, 17, 31, 31].entries()) {
+            // What has come is also read.
+            await sleep(200);
+            await context.clock.fastForward(wait * SECOND - 500);
+            await sleep(200);
+            assert.equal(asked, index + 1);
+            await context.clock.fastForward(SECOND);
+            await until(() => asked === index + 2);
+        }
+        assert.deepEqual(jane.errors, []);
+        await context.close();
+    });
+
+test('an answer that will stay the same is not asked for again', { skip },
+    async () => {
+        const context = await openBrowser(browser, { now: Date.now() });
+        let asked = 0;
+
+        await context.route('**/api/appointments/47/', route => {
+            asked++;
+            return route.fulfill({ status: 403, body: '{}' });
+        });
+        const { page } = await Visit.open(context, backend, 47, login);
+
+        await page.getByText('You cannot join this appointment.').waitFor();
+        await context.clock.runFor(60 * SECOND);
+        assert.equal(asked, 1);
+        assert.equal((await focused(page)).id, 'access-key');
+        await context.close();
+    });
 
 test('a cancelled appointment', { skip }, async () => {
     const context = await openBrowser(browser);
