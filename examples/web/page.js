@@ -16,6 +16,7 @@ import { VidtokenClient } from './vidtoken-client.js';
 
 const SECOND = 1000;
 const POLL_EVERY = 10 * SECOND;
+const LINK = /^#([^:]+):(.+)$/;
 
 const byId = id => document.getElementById(id);
 const camera = new Device('video', { width: 1280, height: 720 });
@@ -37,7 +38,7 @@ let leaving = null;         // why the call is over for this participant
 //
 
 function begin() {
-    const [, id, key] = /^#([^:]+):(.+)$/.exec(location.hash) ?? [];
+    const [, id, key] = LINK.exec(location.hash) ?? [];
 
     if (id) {
         sessionStorage.login = JSON.stringify({ id, key });
@@ -516,5 +517,6 @@ function say(text) {
 
 setInterval(render, SECOND);
 setTimeout(poll, SECOND);
-addEventListener('hashchange', () => location.hash && location.reload());
+addEventListener('hashchange', () =>
+    LINK.test(location.hash) && location.reload());
 begin();

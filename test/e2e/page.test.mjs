@@ -70,6 +70,36 @@ test('by keyboard alone', { skip }, async () => {
     await context.close();
 });
 
+test('who skips to the call stays in it', { skip }, async () => {
+    const context = await openBrowser(browser);
+    const jane = await Visit.open(context, backend, 47, login);
+    const { page } = jane;
+    let loads = 0;
+
+    await jane.becomes('open');
+    await page.keyboard.press('Tab');
+    assert.equal((await focused(page)).id, 'skip');
+    await page.getByRole('button', { name: 'Camera' }).click();
+    await page.getByRole('button', { name: 'Join' }).click();
+    await jane.becomes('live');
+    page.on('load', () => { loads++; });
+    for (let tab = 0; tab < 3; tab++) await page.keyboard.press('Shift+Tab');
+    assert.equal((await focused(page)).id, 'skip');
+    await page.keyboard.press('Enter');
+    await page.waitForURL('**/#stage');
+    await jane.callGoesOn();
+    await sleep(SECOND);
+    assert.equal(loads, 0);
+    assert.equal(await jane.phase(), 'live');
+    assert.equal((await focused(page)).id, 'stage');
+
+    // A link to another appointment is followed.
+    await page.goto(`${backend.url}/#48:${login}`);
+    await page.getByRole('heading',
+        { name: 'This appointment was cancelled' }).waitFor();
+    await context.close();
+});
+
 for (const [what, phone] of [['mouse', false], ['touch', true]])
     test(`who has left joins again, by ${what}`, { skip }, async () => {
         const context = await openBrowser(browser, { phone });
