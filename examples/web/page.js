@@ -114,10 +114,12 @@ async function enter() {
     tries = 0;
     trouble = null;
     // Who has only signed in again goes on where he was.
-    if (client?.error?.status === 401 && client.id === login.id)
+    if (client?.error?.status === 401 && client.id === login.id) {
+        leaving = null;
         client.start().catch(() => {});
-    else
+    } else {
         start();
+    }
 }
 
 //

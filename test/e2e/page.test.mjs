@@ -314,6 +314,28 @@ test('an answer that will stay the same is not asked for again', { skip },
         await context.close();
     });
 
+test('who signs in again before the call can join it', { skip }, async () => {
+    const context = await openBrowser(browser);
+    let asked = 0;
+
+    await context.route('**/video-token/47/', route => ++asked === 1
+        ? route.fulfill({ status: 401, json: { reason: 'no_user' } })
+        : route.continue());
+    const jane = await Visit.open(context, backend, 47, login);
+    const { page } = jane;
+
+    await page.getByRole('heading',
+        { name: 'Please sign in again' }).waitFor();
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByLabel('Access key').fill(login);
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await jane.becomes('open');
+    assert.equal(await jane.text('#message-title'), 'The room is open');
+    await page.getByRole('button', { name: 'Join' }).click();
+    await jane.becomes('live');
+    await context.close();
+});
+
 test('a cancelled appointment', { skip }, async () => {
     const context = await openBrowser(browser);
     const jane = await Visit.open(context, backend, 48, login);
