@@ -236,7 +236,7 @@ async function poll() {
     let wait = POLL_EVERY;
 
     try {
-        if (visit && !document.hidden) {
+        if (visit && !leaving && !document.hidden) {
             tellPresence(await ask('video-status/'));
             render();
         }
@@ -249,12 +249,14 @@ async function poll() {
 
 function tellPresence(status) {
     const before = new Set(present());
+    const news = [];
 
     presence = status;
     for (const { identity, name, you } of visit.participants)
         if (!you && before.has(identity) !== present().includes(identity))
-            say(`${name} has ${before.has(identity)
+            news.push(`${name} has ${before.has(identity)
                 ? 'left' : 'joined'}.`);
+    if (news.length) say(news.join(' '));
 }
 
 function present() {
@@ -467,12 +469,14 @@ function countdown(now, opens, starts, ends) {
 
 function renderPeople() {
     const here = present();
+    // Without reports, and without an identity, nobody knows.
+    const isKnown = presence?.participants && !leaving;
     const people = visit.participants.map(({ name, role, identity, you }) => ({
         name,
         role,
         you,
         isHere: you ? phase() === 'live'
-            : presence ? here.includes(identity) : null,
+            : isKnown && identity ? here.includes(identity) : null,
     }));
 
     fill(byId('people'), people, ({ name, role, you, isHere }) => {
@@ -490,8 +494,9 @@ function renderPeople() {
                 'presence').toggleAttribute('data-here', isHere);
         return item;
     });
-    byId('people-note').textContent = presence || phase() !== 'live' ? ''
-        : 'Who else is in the call is not known at the moment.';
+    byId('people-note').textContent = phase() === 'live' &&
+        people.some(({ isHere }) => isHere === null)
+        ? 'Who else is in the call is not known at the moment.' : '';
     byId('self-avatar').textContent = initials(
         visit.participants.find(({ you }) => you)?.name ?? '');
 }

@@ -20,6 +20,8 @@ before(async () => {
     await clinic.user(1, 'Dr. Mary Major', 'mary@example.com');
     await clinic.user(2, 'Jane Doe', 'jane@example.com');
     await clinic.appointment(47, { users: { 1: 'host', 2: null } });
+    await clinic.user(3, 'Bob Roe', 'bob@example.com');
+    await clinic.appointment(49, { users: { 1: 'host', 2: null, 3: null } });
     await clinic.appointment(48, { users: { 1: 'host', 2: null },
         cancelled: true });
     login = await clinic.login(2, '1 day');
@@ -144,6 +146,96 @@ test('for a screen reader', { skip }, async () => {
     await jane.page.waitForTimeout(2500);
     assert.equal((await jane.said()).length, before,
         'nobody is told every second');
+    await context.close();
+});
+
+/* Answers of the status are what the test says. */
+async function openWithStatus(status) {
+    const context = await openBrowser(browser, { now: Date.now() });
+    const asked = { times: 0 };
+
+    await context.route('**/video-status/49/', route => {
+        asked.times++;
+        return route.fulfill({ json: status });
+    });
+    const jane = await Visit.open(context, backend, 49, login);
+
+    await jane.becomes('open');
+    // The page asks while time passes, and has to be given time to.
+    jane.pass = async seconds => {
+        const before = asked.times;
+
+        await context.clock.runFor(seconds * SECOND);
+        await sleep(300);
+        await context.clock.runFor(SECOND);
+        return asked.times - before;
+    };
+    jane.badges = async () => await jane.page.locator(
+        '#people li:not(:has-text("(you)")) .presence').allTextContents();
+    return { context, jane };
+}
+
+const UNKNOWN = 'Who else is in the call is not known at the moment.';
+
+test('who is there is not guessed', { skip }, async () => {
+    const status = { participants: null };
+    const { context, jane } = await openWithStatus(status);
+
+    await jane.join();
+    assert.ok(await jane.pass(11) >= 1);
+    assert.deepEqual(await jane.badges(), [], 'nobody has told yet');
+    assert.equal(await jane.text('#people-note'), UNKNOWN);
+    status.participants = [];
+    await jane.pass(11);
+    assert.deepEqual(await jane.badges(), ['Not here', 'Not here']);
+    assert.equal(await jane.text('#people-note'), '');
+    await context.close();
+});
+
+test('nor is who has no identity', { skip }, async () => {
+    const { context, jane } = await openWithStatus({ participants: [] });
+
+    await context.route('**/api/appointments/49/', async route => {
+        const response = await route.fetch();
+        const visit = await response.json();
+
+        visit.participants[0].identity = null;
+        await route.fulfill({ response, json: visit });
+    });
+    await jane.page.reload();
+    await jane.join();
+    await jane.pass(11);
+    assert.deepEqual(await jane.badges(), ['Not here']);
+    assert.equal(await jane.text('#people-note'), UNKNOWN);
+    await context.close();
+});
+
+test('two who come at once are both announced', { skip }, async () => {
+    const status = { participants: [] };
+    const { context, jane } = await openWithStatus(status);
+
+    await jane.pass(11);
+    status.participants = ['1-mary@example.com', '3-bob@example.com'].map(
+        identity => ({ identity, left_at: null }));
+    await jane.pass(11);
+    assert.deepEqual(await jane.badges(), ['In the call', 'In the call']);
+    assert.equal((await jane.said()).at(-1),
+        'Dr. Mary Major has joined. Bob Roe has joined.');
+    await context.close();
+});
+
+test('nobody asks who is there when the call is over', { skip }, async () => {
+    const { context, jane } = await openWithStatus({ participants: [] });
+
+    await jane.join();
+    assert.ok(await jane.pass(30) >= 1);
+    await jane.page.getByRole('button', { name: 'Leave' }).click();
+    await jane.becomes('ended');
+    assert.equal(await jane.pass(60), 0);
+    assert.deepEqual(await jane.badges(), []);
+    await jane.page.getByRole('button', { name: 'Join again' }).click();
+    await jane.becomes('live');
+    assert.ok(await jane.pass(30) >= 1, 'but again when he is back');
     await context.close();
 });
 
