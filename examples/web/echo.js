@@ -2,16 +2,29 @@
  * echo.js: a call with oneself, where a provider's SDK would be
  *
  * Makes a WebRTC connection inside of this page, which sends the camera and
- * microphone of one side to the other, as a provider's room would.  With an
- * SDK the function is as long as this:
+ * microphone of one side to the other, as a provider's room would.  With the
+ * SDK of LiveKit the function is as long as this:
  *
- *   export async function connect(grant, lost) {
- *       const room = new LivekitClient.Room();
+ *   export async function connect(grant, lost, over) {
+ *       const { DisconnectReason: Reason, Room } = LivekitClient;
+ *       const room = new Room();
+ *       const me = room.localParticipant;
+ *       const stream = new MediaStream();
+ *
+ *       room.on('trackSubscribed', ({ mediaStreamTrack: track }) =>
+ *           stream.addTrack(track));
+ *       room.on('trackUnsubscribed', ({ mediaStreamTrack: track }) =>
+ *           stream.removeTrack(track));
  *       room.on('disconnected', reason => {
- *           if (reason !== DisconnectReason.DUPLICATE_IDENTITY) lost();
+ *           if (reason === Reason.CLIENT_INITIATED) return;
+ *           if ([Reason.DUPLICATE_IDENTITY, Reason.PARTICIPANT_REMOVED,
+ *               Reason.ROOM_DELETED].includes(reason)) over();
+ *           else lost();
  *       });
  *       await room.connect(grant.server_url, grant.access_token);
- *       return room;
+ *       return Object.assign(room, { stream, share: ({ video, audio }) =>
+ *           Promise.all([me.setCameraEnabled(Boolean(video)),
+ *               me.setMicrophoneEnabled(Boolean(audio))]) });
  *   }
  *
  * Copyright (c) 2026, the vidtoken authors
@@ -21,7 +34,8 @@
 
 /*
  * Resolves to a call when both sides are connected.  Its stream is what the
- * other side sends; share() tells it which tracks to send.
+ * other side sends; share() tells it which tracks to send.  An SDK also calls
+ * over() when the participant was taken out, or came from elsewhere.
  */
 export async function connect(grant, lost) {
     const here = new RTCPeerConnection();

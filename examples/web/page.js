@@ -180,7 +180,8 @@ function recovered() {
 function join() {
     leaving = null;
     joinedAt ??= performance.now();
-    connection = client.keepConnected(connect);
+    connection = client.keepConnected((grant, lost) => connect(grant, lost,
+        () => leave({ reason: 'out' })));
     connection.addEventListener('statechange', ({ detail: { state } }) => {
         if (state === 'connected') {
             share();
@@ -199,13 +200,15 @@ function leave(reason = { reason: 'left' }) {
     connection = null;
     leaving = reason;
     if (reason.reason === 'left') say('You have left the call.');
+    if (reason.reason === 'out') say('You are no longer in the call.');
     camera.turnOff();
     microphone.turnOff();
     render();
 }
 
 function share() {
-    connection?.call?.share({ video: camera.track, audio: microphone.track });
+    connection?.call?.share?.(
+        { video: camera.track, audio: microphone.track });
 }
 
 byId('join').addEventListener('click', () =>
@@ -271,6 +274,8 @@ function present() {
 const GOODBYE = {
     left: ['You have left the call', 'You can come back as long as the ' +
         'appointment goes on.', 'i-done', 'Join again'],
+    out: ['You are no longer in the call', 'You were taken out of it, or ' +
+        'have joined from elsewhere.', 'i-stop', 'Join again'],
     ended: ['This appointment is over', 'Thank you for coming. You can ' +
         'close this page.', 'i-done'],
     cancelled: ['This appointment was cancelled', 'The clinic will tell ' +
@@ -346,7 +351,8 @@ function renderHead() {
 
 function renderStage() {
     const now = phase();
-    const stream = connection?.call?.stream ?? null;
+    const { stream = null, isEcho = false } = connection?.call ?? {};
+    const isSent = isEcho ? camera.track : stream?.getVideoTracks().length;
     const [title, text, icon, action] = {
         loading: () => ['One moment', 'Looking for your appointment.',
             'i-door'],
@@ -367,9 +373,8 @@ function renderStage() {
     byId('message-action').hidden = !action;
     byId('message-action').textContent = action ?? '';
     if (byId('remote').srcObject !== stream) byId('remote').srcObject = stream;
-    byId('remote').muted = Boolean(connection?.call?.isEcho);
-    byId('stage').dataset.picture =
-        camera.track && stream ? 'some' : 'none';
+    byId('remote').muted = isEcho;
+    byId('stage').dataset.picture = isSent ? 'some' : 'none';
 
     const inCall = now === 'live' || now === 'joining';
 

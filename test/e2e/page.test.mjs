@@ -6,10 +6,12 @@
  * test/e2e/page.test.mjs
  */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Clinic, until } from './lib/clinic.mjs';
+import { Clinic, ROOT, optional, until } from './lib/clinic.mjs';
 import { SECOND, Visit, launch, openBrowser, skip } from './lib/visit.mjs';
 
 let clinic, backend, browser, login;
@@ -425,6 +427,104 @@ test('who signs in again before the call can join it', { skip }, async () => {
     assert.equal(await jane.text('#message-title'), 'The room is open');
     await page.getByRole('button', { name: 'Join' }).click();
     await jane.becomes('live');
+    await context.close();
+});
+
+/* The example in the head of echo.js, as it stands there. */
+function example() {
+    const [head] = readFileSync(ROOT + 'examples/web/echo.js', 'utf8')
+        .split('*/');
+
+    return head.match(/^ \*   .*/gm).map(line => line.slice(5)).join('\n');
+}
+
+const livekit = optional('livekit-client') &&
+    createRequire(import.meta.url).resolve('livekit-client');
+
+/* Of the SDK all but the way to its server. */
+function withoutServer() {
+    const { DisconnectReason, LocalParticipant, Room } = window.LivekitClient;
+
+    window.rooms = [];
+    window.shared = {};
+    window.LivekitClient = { ...window.LivekitClient,
+        Room: class extends Room {
+            connect = async (url, token) => {
+                this.token = token;
+                window.rooms.push(this);
+            };
+
+            disconnect = async () => this.emit('disconnected',
+                DisconnectReason.CLIENT_INITIATED);
+        } };
+    for (const name of ['setCameraEnabled', 'setMicrophoneEnabled'])
+        LocalParticipant.prototype[name] = async isOn => {
+            window.shared[name] = isOn;
+        };
+}
+
+test("echo.js shows how LiveKit's SDK is used", { skip: skip ||
+    (livekit ? false : 'livekit-client (npm)') }, async () => {
+    const context = await openBrowser(browser);
+
+    await context.addInitScript({ content: readFileSync(livekit, 'utf8') +
+        `;(${withoutServer})();` });
+    await context.route('**/echo.js', route => route.fulfill({
+        contentType: 'text/javascript', body: example() }));
+    const jane = await Visit.open(context, backend, 47, login);
+    const { page } = jane;
+    const rooms = () => page.evaluate(() => window.rooms.length);
+    const end = reason => page.evaluate(name => window.rooms.at(-1).emit(
+        'disconnected', window.LivekitClient.DisconnectReason[name]), reason);
+
+    await jane.join();
+    assert.equal((await jane.said()).at(-1), 'You are in the call.');
+    assert.deepEqual(await page.evaluate(() => window.shared),
+        { setCameraEnabled: true, setMicrophoneEnabled: false });
+    assert.equal(await page.evaluate(() => window.rooms[0].token),
+        jane.tokens[0].access_token);
+
+    // What the other side sends is seen, whatever one sends oneself.
+    await page.getByRole('button', { name: 'Camera' }).click();
+    assert.equal(await page.getAttribute('#stage', 'data-picture'), 'none');
+    await page.evaluate(() => {
+        const { captureStream } = HTMLCanvasElement.prototype;
+        const [mediaStreamTrack] = captureStream.call(
+            document.createElement('canvas')).getTracks();
+
+        window.rooms[0].emit('trackSubscribed', { mediaStreamTrack });
+    });
+    await page.waitForSelector('#stage[data-picture=some]');
+
+    await end('SERVER_SHUTDOWN');
+    await page.waitForFunction(() => window.rooms.length === 2);
+    await jane.becomes('live');
+    for (const [index, reason] of ['DUPLICATE_IDENTITY',
+        'PARTICIPANT_REMOVED', 'ROOM_DELETED'].entries()) {
+        await end(reason);
+        await jane.becomes('ended');
+        assert.equal(await jane.text('#message-title'),
+            'You are no longer in the call');
+        await sleep(3 * SECOND);
+        assert.equal(await rooms(), 2 + index, 'and not connected again');
+        await page.getByRole('button', { name: 'Join again' }).click();
+        await jane.becomes('live');
+    }
+    assert.deepEqual(jane.errors, []);
+    await context.close();
+});
+
+test('a call of an SDK that shares by itself', { skip }, async () => {
+    const context = await openBrowser(browser);
+
+    await context.route('**/echo.js', route => route.fulfill({
+        contentType: 'text/javascript',
+        body: 'export const connect = async () => ({ disconnect() {} });' }));
+    const jane = await Visit.open(context, backend, 47, login);
+
+    await jane.join();
+    assert.equal((await jane.said()).at(-1), 'You are in the call.');
+    assert.deepEqual(jane.errors, []);
     await context.close();
 });
 
