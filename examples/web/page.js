@@ -23,6 +23,7 @@ const camera = new Device('video', { width: 1280, height: 720 });
 const microphone = new Device('audio');
 
 let login = null;           // { id, key }
+let isAsked = false;        // who it is
 let client = null;
 let connection = null;
 let visit = null;           // the appointment, and when it was asked for
@@ -58,11 +59,10 @@ const PROBLEM = {
 function askWho(problem = '') {
     clearTimeout(again);
     trouble = null;
-    renderHead();
+    isAsked = true;
+    render();
     byId('sign-in-problem').textContent = problem;
     byId('appointment-id').value = login?.id ?? '';
-    byId('sign-in').hidden = false;
-    byId('visit').hidden = true;
     byId(login ? 'access-key' : 'appointment-id').focus();
 }
 
@@ -97,8 +97,7 @@ function isFinal(status) {
 async function enter() {
     // What no header can carry is no key.
     if (!/^[\x20-\x7e]+$/.test(login.key)) return askWho(PROBLEM[401]);
-    byId('sign-in').hidden = true;
-    byId('visit').hidden = false;
+    isAsked = false;
     render();
     try {
         visit = { ...await ask(''), askedAt: performance.now() };
@@ -311,14 +310,27 @@ function serverNow() {
 }
 
 function render() {
+    const focused = document.activeElement;
+
     document.body.dataset.phase = phase();
+    byId('sign-in').hidden = !isAsked;
+    byId('visit').hidden = isAsked;
     renderHead();
     renderStage();
     renderDevices();
     renderNotice();
+    keepFocus(focused);
     if (!visit) return;
     renderTime();
     renderPeople();
+}
+
+/* Where what has the focus goes away, Tab would begin anew. */
+function keepFocus(focused) {
+    const isSeen = element => element?.getClientRects().length > 0;
+
+    if (focused && !isSeen(focused))
+        [byId('message-action'), byId('stage')].find(isSeen)?.focus();
 }
 
 function renderHead() {

@@ -122,6 +122,53 @@ for (const [what, phone] of [['mouse', false], ['touch', true]])
         await context.close();
     });
 
+test('the focus does not get lost with a button', { skip }, async () => {
+    const context = await openBrowser(browser);
+    const jane = await Visit.open(context, backend, 47, login);
+    const { page } = jane;
+    const goTo = async wanted => {
+        for (let tab = 0; (await focused(page)).id !== wanted; tab++) {
+            assert.ok(tab < 9, 'in vain to ' + wanted);
+            await page.keyboard.press('Tab');
+        }
+    };
+
+    await jane.becomes('open');
+    await goTo('join');
+    await page.keyboard.press('Enter');
+    await jane.becomes('live');
+    await page.keyboard.press('Enter');
+    await jane.becomes('ended');
+    assert.deepEqual(await focused(page),
+        { id: 'message-action', isSeen: true });
+    await page.keyboard.press('Enter');
+    await jane.becomes('live');
+    assert.equal((await focused(page)).id, 'stage');
+    await page.keyboard.press('Tab');
+    assert.equal((await focused(page)).id, 'camera');
+
+    // Also where nothing is left to press.
+    await context.route('**/video-token-refresh/47/', route => route.fulfill({
+        status: 410, json: { reason: 'revoked' } }));
+    await page.evaluate(() => {
+        const { now } = performance;
+
+        performance.now = () => now.call(performance) + 5.4e6;
+        dispatchEvent(new Event('focus'));
+    });
+    await jane.becomes('ended');
+    assert.equal((await focused(page)).id, 'stage');
+
+    await page.evaluate(() => sessionStorage.clear());
+    await page.reload();
+    await page.getByLabel('Appointment number').fill('47');
+    await page.getByLabel('Access key').fill(login);
+    await page.keyboard.press('Enter');
+    await jane.becomes('open');
+    assert.equal((await focused(page)).id, 'stage');
+    await context.close();
+});
+
 test('for a screen reader', { skip }, async () => {
     const context = await openBrowser(browser);
     const jane = await Visit.open(context, backend, 47, login);
