@@ -210,6 +210,7 @@ async function openWithStatus(status) {
     const jane = await Visit.open(context, backend, 49, login);
 
     await jane.becomes('open');
+    await jane.quiet();
     // The page asks while time passes, and has to be given time to.
     jane.pass = async seconds => {
         const before = asked.times;
@@ -364,8 +365,10 @@ test('the access key leaves the address, and comes back with a reload',
 
         await jane.becomes('open');
         assert.equal(jane.page.url(), backend.url + '/');
+        await jane.quiet();
         await jane.page.reload();
         await jane.becomes('open');
+        await jane.quiet();
         assert.equal(jane.requests.length, 2);
         assert.equal(jane.tokens[0].room_name, jane.tokens[1].room_name);
         await context.close();
@@ -528,6 +531,7 @@ test("echo.js shows how LiveKit's SDK is used", { skip: skip ||
     assert.equal((await jane.said()).at(-1), 'You are in the call.');
     assert.deepEqual(await page.evaluate(() => window.shared),
         { setCameraEnabled: true, setMicrophoneEnabled: false });
+    await jane.quiet();
     assert.equal(await page.evaluate(() => window.rooms[0].token),
         jane.tokens[0].access_token);
 
