@@ -199,7 +199,8 @@ test('the page shows who is there, and says who comes and goes',
             { hasText: 'Dr. Mary Major' });
 
         await visit.join();
-        await mary.getByText('Not here').waitFor();
+        await visit.page.getByText('Who else is in the call is not known')
+            .waitFor();
         await report(backend, 'participant-connected',
             { room, identity: MARY, at: Date.now() - 1000 });
         await mary.getByText('In the call').waitFor();
