@@ -251,8 +251,10 @@ def backend(clinic):
         return ''
     role = clinic.name + '_backend'
     clinic.roles.append(role)
-    program('psql', '-X', '-q', '-d', clinic.name, '-v', 'role=' + role,
-            '-f', os.path.join(source, 'setup.sql')).check_returncode()
+    done = program('psql', '-X', '-q', '-d', clinic.name, '-v', 'role=' + role,
+                   '-f', os.path.join(source, 'setup.sql'))
+    if done.returncode:
+        raise Failed(done.stderr.decode())
     directory = os.path.join(clinic.directory, 'backend')
     shutil.copytree(source, directory)
     modules = os.path.dirname(os.path.dirname(resolve('pg/package.json')))
