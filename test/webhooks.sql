@@ -115,6 +115,10 @@ BEGIN
 END;
 $$;
 
+-- so many minutes after the start of the appointments, whatever the clock says
+CREATE FUNCTION pg_temp.minute(minutes numeric) RETURNS timestamptz
+LANGUAGE sql AS $$SELECT timestamptz '2026-03-02 10:00+00' + minutes * interval '1 minute'$$;
+
 -- An event in the words of a provider: kind is started, ended, joined or left;
 -- run is the room's id at the provider, stay the participant's.  LiveKit's token is
 -- good for days of the stopped clock.

@@ -10,9 +10,6 @@ CREATE ROLE regress_vidtoken_viewer;
 GRANT USAGE ON SCHEMA vidtoken, clinic TO regress_vidtoken_viewer;
 GRANT EXECUTE ON FUNCTION vidtoken.vidtoken_status(vidtoken.vidtoken_id) TO regress_vidtoken_viewer;
 
-CREATE FUNCTION pg_temp.minute(minutes numeric) RETURNS timestamptz
-LANGUAGE sql AS $$SELECT timestamptz '2026-03-02 10:00+00' + minutes * interval '1 minute'$$;
-
 SELECT plan(85);
 
 -- What the planner knows of the ledger is that it is empty.

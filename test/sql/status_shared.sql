@@ -17,8 +17,6 @@ INSERT INTO clinic.participants VALUES (110, 3, NULL), (140, 3, NULL);
 CREATE VIEW clinic.shared AS SELECT s.*, 'dr-house'::text AS room_name FROM clinic.video_source AS s;
 SET LOCAL vidtoken.source = 'clinic.shared';
 
-CREATE FUNCTION pg_temp.minute(minutes numeric) RETURNS timestamptz
-LANGUAGE sql AS $$SELECT timestamptz '2026-03-02 10:00+00' + minutes * interval '1 minute'$$;
 CREATE FUNCTION pg_temp.tell(kind text, run text, minutes numeric, stay text DEFAULT NULL, identity text DEFAULT NULL) RETURNS text
 LANGUAGE sql AS $$
     SELECT pg_temp.deliver(pg_temp.event('twilio', kind, 'dr-house', run, NULL, pg_temp.minute(minutes), stay, identity))
