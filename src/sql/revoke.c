@@ -207,8 +207,8 @@ is_over(const char *appointment_id, TimestampTz cutoff)
 /*
  * prune_cutoff: PostgreSQL's own date arithmetic, and never less than 24 hours
  *
- * A day has 23 of them when clocks go forward, and vidtoken_webhook takes in what
- * is 24 hours old: its event must not be forgotten before.
+ * A day has 23 of them when clocks go forward, and vidtoken_webhook takes in
+ * what is 24 hours old: its event must not be forgotten before.
  */
 static TimestampTz
 prune_cutoff(const Interval *older_than)

@@ -222,17 +222,15 @@ static bool
 is_signed(const VidTokenWebhook *webhook, VidTokenDelivery *delivery,
 		  const VidTokenKey *key)
 {
-	const char *url = delivery->url;
+	VidTokenDelivery longer = *delivery;
 
 	if (webhook->verify(delivery, key))
 		return true;
-	if (delivery->longer_url == NULL)
+	longer.url = delivery->longer_url;
+	if (longer.url == NULL || !webhook->verify(&longer, key))
 		return false;
-	delivery->url = delivery->longer_url;
-	if (webhook->verify(delivery, key))
-		return true;
-	delivery->url = url;
-	return false;
+	*delivery = longer;
+	return true;
 }
 
 /*

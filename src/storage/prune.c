@@ -71,33 +71,29 @@ static VidTokenStatement prune_rooms = {
  * age, of which the rest is made, and that when no session is left of which the
  * call may still be going on.
  */
-#define FORGET_EVENTS \
-	"DELETE FROM %1$s.vidtoken_event AS h" \
-	" WHERE h.received_at OPERATOR(pg_catalog.<) $1"
-
-#define FORGET_HEARD(table) \
-	"DELETE FROM %1$s." table " AS h" \
-	" WHERE h.reported_at OPERATOR(pg_catalog.<) $1 AND NOT EXISTS (" \
-	"SELECT FROM %1$s.vidtoken_session AS s" \
-	" WHERE s.provider OPERATOR(pg_catalog.=) h.provider" \
-	" AND s.room_name OPERATOR(pg_catalog.=) h.room_name" \
-	" AND s.hard_stop OPERATOR(pg_catalog.>=) $1)"
-
-#define FORGET(text, table) \
+#define FORGET(text, table_set) \
 	{ \
-		.query = text, \
-		.tables = VIDTOKEN_TABLE(table) | \
-		VIDTOKEN_TABLE(VIDTOKEN_TABLE_SESSION), \
+		.query = "DELETE FROM %1$s." text, \
+		.tables = table_set, \
 		.scans = true, \
 		.nargs = 1, \
 		.types = {TIMESTAMPTZOID}, \
 	}
 
+#define FORGET_HEARD(table, number) \
+	FORGET(table " AS h WHERE h.reported_at OPERATOR(pg_catalog.<) $1" \
+		   " AND NOT EXISTS (SELECT FROM %1$s.vidtoken_session AS s" \
+		   " WHERE s.provider OPERATOR(pg_catalog.=) h.provider" \
+		   " AND s.room_name OPERATOR(pg_catalog.=) h.room_name" \
+		   " AND s.hard_stop OPERATOR(pg_catalog.>=) $1)", \
+		   VIDTOKEN_TABLE(number) | VIDTOKEN_TABLE(VIDTOKEN_TABLE_SESSION))
+
 static VidTokenStatement forget_heard[] = {
-	FORGET(FORGET_EVENTS, VIDTOKEN_TABLE_EVENT),
-	FORGET(FORGET_HEARD("vidtoken_call"), VIDTOKEN_TABLE_CALL),
-	FORGET(FORGET_HEARD("vidtoken_participant"), VIDTOKEN_TABLE_PARTICIPANT),
-	FORGET(FORGET_HEARD("vidtoken_quality"), VIDTOKEN_TABLE_QUALITY),
+	FORGET("vidtoken_event AS h WHERE h.received_at OPERATOR(pg_catalog.<) $1",
+		   VIDTOKEN_TABLE(VIDTOKEN_TABLE_EVENT)),
+	FORGET_HEARD("vidtoken_call", VIDTOKEN_TABLE_CALL),
+	FORGET_HEARD("vidtoken_participant", VIDTOKEN_TABLE_PARTICIPANT),
+	FORGET_HEARD("vidtoken_quality", VIDTOKEN_TABLE_QUALITY),
 };
 
 /*
