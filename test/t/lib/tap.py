@@ -36,6 +36,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 
 import psycopg2
 
@@ -97,6 +98,21 @@ def diag(text):
 
 def done_testing():
     print('1..%d' % _count, flush=True)
+
+
+def died(*error):
+    """What keeps a script from its plan is said beside its tests: what goes
+    to standard error stands elsewhere in a report.
+    """
+    print('not ok %d - the script comes to its end' % (_count + 1), flush=True)
+    diag(''.join(traceback.format_exception(*error)))
+    if 'VIDTOKEN_TEST_SERVER' in os.environ:
+        diag('the server\'s log ends with:')
+        diag(b'\n'.join(server_log().splitlines()[-20:]).decode('utf-8',
+                                                               'replace'))
+
+
+sys.excepthook = died
 
 
 #
