@@ -35,6 +35,7 @@ const {
     POOL_SIZE = '10',
     PUBLIC_URL,         // https://video.example.com, for Twilio's signature
     STATIC_DIR,         // a directory to serve at /, for the demo
+    CONNECT_SRC = '',   // wss://clinic.livekit.cloud, where its calls go
 } = process.env;
 const MAX_BODY = 1024 * 1024;
 const STOP_WITHIN = 10000;
@@ -308,11 +309,13 @@ function send(response, { status = 200, headers = {}, body, bytes }) {
 //
 
 const TYPES = { '.html': 'text/html', '.css': 'text/css',
-    '.js': 'text/javascript', '.svg': 'image/svg+xml' };
+    '.js': 'text/javascript', '.mjs': 'text/javascript',
+    '.svg': 'image/svg+xml' };
 const POLICY = {
     'Content-Security-Policy': "default-src 'none'; script-src 'self'; " +
-        "style-src 'self'; img-src 'self'; connect-src 'self'; " +
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "style-src 'self'; img-src 'self'; base-uri 'none'; " +
+        "form-action 'none'; frame-ancestors 'none'; " +
+        `connect-src 'self' ${CONNECT_SRC}`,
     'Permissions-Policy': 'camera=(self), microphone=(self), geolocation=()',
     'Referrer-Policy': 'no-referrer',
 };

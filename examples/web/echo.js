@@ -2,30 +2,8 @@
  * echo.js: a call with oneself, where a provider's SDK would be
  *
  * Makes a WebRTC connection inside of this page, which sends the camera and
- * microphone of one side to the other, as a provider's room would.  With the
- * SDK of LiveKit the function is as long as this:
- *
- *   export async function connect(grant, lost, over) {
- *       const { DisconnectReason: Reason, Room } = LivekitClient;
- *       const room = new Room();
- *       const me = room.localParticipant;
- *       const stream = new MediaStream();
- *
- *       room.on('trackSubscribed', ({ mediaStreamTrack: track }) =>
- *           stream.addTrack(track));
- *       room.on('trackUnsubscribed', ({ mediaStreamTrack: track }) =>
- *           stream.removeTrack(track));
- *       room.on('disconnected', reason => {
- *           if (reason === Reason.CLIENT_INITIATED) return;
- *           if ([Reason.DUPLICATE_IDENTITY, Reason.PARTICIPANT_REMOVED,
- *               Reason.ROOM_DELETED].includes(reason)) over();
- *           else lost();
- *       });
- *       await room.connect(grant.server_url, grant.access_token);
- *       return Object.assign(room, { stream, share: ({ video, audio }) =>
- *           Promise.all([me.setCameraEnabled(Boolean(video)),
- *               me.setMicrophoneEnabled(Boolean(audio))]) });
- *   }
+ * microphone of one side to the other, as a provider's room would.  livekit.js
+ * does the same with others.
  *
  * Copyright (c) 2026, the vidtoken authors
  *

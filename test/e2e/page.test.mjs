@@ -480,14 +480,6 @@ test('who signs in again before the call can join it', { skip }, async () => {
     await context.close();
 });
 
-/* The example in the head of echo.js, as it stands there. */
-function example() {
-    const [head] = readFileSync(ROOT + 'examples/web/echo.js', 'utf8')
-        .split('*/');
-
-    return head.match(/^ \*   .*/gm).map(line => line.slice(5)).join('\n');
-}
-
 const livekit = optional('livekit-client') &&
     createRequire(import.meta.url).resolve('livekit-client');
 
@@ -513,14 +505,17 @@ function withoutServer() {
         };
 }
 
-test("echo.js shows how LiveKit's SDK is used", { skip: skip ||
+test("livekit.js: why a call of LiveKit's SDK ends", { skip: skip ||
     (livekit ? false : 'livekit-client (npm)') }, async () => {
     const context = await openBrowser(browser);
 
     await context.addInitScript({ content: readFileSync(livekit, 'utf8') +
         `;(${withoutServer})();` });
     await context.route('**/echo.js', route => route.fulfill({
-        contentType: 'text/javascript', body: example() }));
+        path: ROOT + 'examples/web/livekit.js' }));
+    await context.route('**/livekit-client.esm.mjs', route => route.fulfill({
+        contentType: 'text/javascript', body:
+            'export const { DisconnectReason, Room } = LivekitClient;' }));
     const jane = await Visit.open(context, backend, 47, login);
     const { page } = jane;
     const rooms = () => page.evaluate(() => window.rooms.length);

@@ -11,6 +11,9 @@
  *   {"do": "simulate", "who": "jane", "scenario": "full-reconnect"}
  *   {"do": "reload", "who": "jane"}    what the page knew is gone
  *   {"do": "leave", "who": "jane"}
+ *   {"do": "go", "who": "jane", "page": "http://..."}     to examples/web
+ *   {"do": "press", "who": "jane", "button": "Join"}
+ *   {"do": "see", "who": "jane"}       what that page shows of the call
  *
  * Copyright (c) 2026, the vidtoken authors
  *
@@ -59,6 +62,21 @@ const deeds = {
     reload: ({ who }) => people.get(who).tab.reload().then(() => null),
 
     leave: ({ who }) => in_page(who, () => room.disconnect()),
+
+    go: ({ who, page }) => people.get(who).tab.goto(page).then(() => null),
+
+    press: ({ who, button }) => people.get(who).tab.getByRole('button',
+        { name: button, exact: true }).click().then(() => null),
+
+    see: ({ who }) => in_page(who, () => ({
+        phase: document.body.dataset.phase,
+        title: document.querySelector('#message-title').textContent,
+        picture: document.querySelector('#stage').dataset.picture,
+        frames: document.querySelector('#remote')
+            .getVideoPlaybackQuality().totalVideoFrames,
+        people: [...document.querySelectorAll('#people li')].map(
+            person => person.querySelector('.presence')?.textContent),
+    })),
 };
 
 async function in_page(who, what, argument) {

@@ -27,7 +27,7 @@ import urllib.parse
 import urllib.request
 from datetime import datetime, timezone
 
-from tap import ROOT, program, wait_until
+from tap import ROOT, program, rows, wait_until
 
 LIB = os.path.dirname(os.path.abspath(__file__))
 
@@ -107,10 +107,11 @@ def end(process):
 class Server:
     """A livekit-server with these API keys, which reports to webhook_url."""
 
-    def __init__(self, keys, webhook_key=None, webhook_url=None, room=None):
+    def __init__(self, keys, webhook_key=None, webhook_url=None, room=None,
+                 port=None):
         self.directory = tempfile.mkdtemp(prefix='vidtoken.', dir='/tmp')
         atexit.register(shutil.rmtree, self.directory, True)
-        self.port = free_port()
+        self.port = port or free_port()
         self.log_path = os.path.join(self.directory, 'log')
         settings = {
             'port': self.port,
@@ -201,11 +202,9 @@ class Server:
 
 
 class Site:
-    """The callers' page, and an address for what is posted: receive is called
-    with the headers and the bytes of each, and says what status to answer.
-    """
+    """The callers' page, and the SDK."""
 
-    def __init__(self, client, receive):
+    def __init__(self, client):
         files = {'/': ('text/html', os.path.join(LIB, 'call.html')),
                  '/livekit-client.js': ('text/javascript', client)}
 
@@ -216,18 +215,10 @@ class Site:
                     return
                 kind, path = files[self.path]
                 with open(path, 'rb') as file:
-                    self.answer(200, kind, file.read())
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers['Content-Length']))
-                self.answer(receive(dict(self.headers.items()), body),
-                            'text/plain', b'')
-
-            def answer(self, status, kind, body):
-                self.send_response(status)
+                    body = file.read()
+                self.send_response(200)
                 self.send_header('Content-Type', kind)
-                if status != 204:
-                    self.send_header('Content-Length', str(len(body)))
+                self.send_header('Content-Length', str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -242,19 +233,20 @@ class Site:
         self.url = 'http://127.0.0.1:%d' % self.server.server_port
 
 
-def backend(clinic):
+def backend(clinic, settings, **environment):
     """The address of the examples' back end, set up for clinic as its README
-    says; '' where there is none.
+    says, with settings for its role.
     """
     source = os.path.join(ROOT, 'examples', 'backend')
-    if not os.path.exists(source):
-        return ''
     role = clinic.name + '_backend'
     clinic.roles.append(role)
     done = program('psql', '-X', '-q', '-d', clinic.name, '-v', 'role=' + role,
                    '-f', os.path.join(source, 'setup.sql'))
     if done.returncode:
         raise Failed(done.stderr.decode())
+    for setting, text in settings.items():
+        rows(clinic.admin, 'ALTER ROLE %s SET %s = %%s' % (role, setting),
+             (text,))
     directory = os.path.join(clinic.directory, 'backend')
     shutil.copytree(source, directory)
     modules = os.path.dirname(os.path.dirname(resolve('pg/package.json')))
@@ -262,9 +254,26 @@ def backend(clinic):
     process = subprocess.Popen(
         ['node', 'server.mjs'], cwd=directory, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, text=True,
-        env=dict(os.environ, PGDATABASE=clinic.name, PGUSER=role, PORT='0'))
+        env=dict(os.environ, PGDATABASE=clinic.name, PGUSER=role, PORT='0',
+                 **environment))
     atexit.register(end, process)
     return process.stdout.readline().replace('listening on ', '').strip()
+
+
+def page(clinic):
+    """Where the page of the examples is, made to call over LiveKit as its
+    README says.
+    """
+    directory = os.path.join(clinic.directory, 'web')
+    shutil.copytree(os.path.join(ROOT, 'examples', 'web'), directory)
+    shutil.copy(os.path.join(os.path.dirname(resolve('livekit-client')),
+                             'livekit-client.esm.mjs'), directory)
+    path = os.path.join(directory, 'page.js')
+    with open(path, encoding='utf-8') as file:
+        text = file.read()
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write(text.replace("'./echo.js'", "'./livekit.js'"))
+    return directory
 
 
 class Failed(Exception):
