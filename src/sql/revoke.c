@@ -16,6 +16,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "policy/keyring.h"
+#include "policy/refusal.h"
 #include "policy/room_name.h"
 #include "policy/settings.h"
 #include "sql/argument.h"
@@ -37,8 +38,10 @@ PG_FUNCTION_INFO_V1(vidtoken_reset_room);
 PG_FUNCTION_INFO_V1(vidtoken_prune);
 
 static void tell_revoked(const VidTokenOccasion *occasion,
-						 const char *user_id, TimestampTz now);
-static bool is_over(const char *appointment_id, TimestampTz cutoff);
+						 const char *user_id, const VidTokenBarred *barred,
+						 TimestampTz now);
+static bool is_over(const char *appointment_id, TimestampTz cutoff,
+					bool *seen);
 static TimestampTz prune_cutoff(const Interval *older_than);
 
 /*
@@ -51,15 +54,16 @@ vidtoken_revoke(PG_FUNCTION_ARGS)
 	char	   *user_id = vidtoken_user_argument(fcinfo);
 	TimestampTz now = vidtoken_now();
 	VidTokenOccasion occasion;
+	VidTokenBarred barred;
 	char	   *key;
 
 	vidtoken_ledger_require();
 	vidtoken_occasion_key(appointment_id, &occasion);
 	(void) vidtoken_occasion_glimpse(appointment_id, &occasion);
 	key = vidtoken_user_key(user_id);
-	if (!vidtoken_bar_participant(&occasion, key, now))
+	if (!vidtoken_bar_participant(&occasion, key, now, &barred))
 		PG_RETURN_BOOL(false);
-	tell_revoked(&occasion, key, now);
+	tell_revoked(&occasion, key, &barred, now);
 	PG_RETURN_BOOL(true);
 }
 
@@ -72,14 +76,15 @@ vidtoken_revoke_all(PG_FUNCTION_ARGS)
 	char	   *appointment_id = vidtoken_appointment_argument(fcinfo);
 	TimestampTz now = vidtoken_now();
 	VidTokenOccasion occasion;
+	VidTokenBarred barred;
 	int			ended;
 
 	vidtoken_ledger_require();
 	vidtoken_occasion_key(appointment_id, &occasion);
 	(void) vidtoken_occasion_glimpse(appointment_id, &occasion);
-	ended = vidtoken_bar_appointment(&occasion, now);
+	ended = vidtoken_bar_appointment(&occasion, now, &barred);
 	if (ended >= 0)
-		tell_revoked(&occasion, NULL, now);
+		tell_revoked(&occasion, NULL, &barred, now);
 	PG_RETURN_INT32(Max(ended, 0));
 }
 
@@ -117,7 +122,7 @@ vidtoken_reinstate_all(PG_FUNCTION_ARGS)
  * vidtoken_reset_room(appointment_id): a new room, and its name
  *
  * What the source says of the name must be known, so here an error of the
- * source is raised.
+ * source is raised; who does not see the appointment does not know.
  */
 Datum
 vidtoken_reset_room(PG_FUNCTION_ARGS)
@@ -129,6 +134,8 @@ vidtoken_reset_room(PG_FUNCTION_ARGS)
 	vidtoken_ledger_require();
 	vidtoken_keyring_refresh();
 	vidtoken_occasion_read(appointment_id, false, &occasion);
+	if (!occasion.visible && occasion.rooms_are_named)
+		vidtoken_refuse(VIDTOKEN_NOT_FOUND);
 	if (occasion.room_name != NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_CONFIG_FILE_ERROR),
@@ -161,8 +168,10 @@ vidtoken_prune(PG_FUNCTION_ARGS)
 	forgotten = vidtoken_prune_sessions(cutoff);
 	foreach(cell, vidtoken_prune_candidates(cutoff))
 	{
-		if (is_over(lfirst(cell), cutoff))
-			forgotten += vidtoken_prune_appointment(lfirst(cell), cutoff);
+		bool		seen;
+
+		if (is_over(lfirst(cell), cutoff, &seen))
+			forgotten += vidtoken_prune_appointment(lfirst(cell), cutoff, seen);
 	}
 	forgotten += vidtoken_prune_rooms();
 	PG_RETURN_INT64(forgotten + vidtoken_prune_calls(cutoff));
@@ -174,12 +183,15 @@ vidtoken_prune(PG_FUNCTION_ARGS)
  */
 static void
 tell_revoked(const VidTokenOccasion *occasion, const char *user_id,
-			 TimestampTz now)
+			 const VidTokenBarred *barred, TimestampTz now)
 {
 	VidTokenNotice notice = {.event = "revoke",.at = now};
 
 	notice.appointment_id = occasion->appointment_id;
 	notice.user_id = user_id;
+	notice.provider = barred->provider;
+	notice.room_name = barred->room_name;
+	notice.user_identity = barred->user_identity;
 	vidtoken_notice(&notice);
 }
 
@@ -192,12 +204,13 @@ tell_revoked(const VidTokenOccasion *occasion, const char *user_id,
  * request in the view, which hides everything.  An error is no answer.
  */
 static bool
-is_over(const char *appointment_id, TimestampTz cutoff)
+is_over(const char *appointment_id, TimestampTz cutoff, bool *seen)
 {
 	VidTokenOccasion occasion;
 
 	if (!vidtoken_occasion_glimpse(appointment_id, &occasion))
 		return false;
+	*seen = occasion.visible;
 	if (occasion.visible)
 		return occasion.hard_stop < cutoff;
 	return has_bypassrls_privilege(GetUserId()) &&

@@ -109,7 +109,7 @@ schedule_name(const VidTokenOccasion *occasion,
 		return "cancelled";
 	if (now < schedule->opens_at)
 		return "upcoming";
-	return now < schedule->closes_at ? "open" : "closed";
+	return now <= schedule->closes_at ? "open" : "closed";
 }
 
 /*

@@ -301,6 +301,8 @@ read_occasion(VidTokenSourceEntry *entry, const OccasionStep *step)
 		vidtoken_refuse(VIDTOKEN_NOT_FOUND);
 
 	step->occasion->id_is_number = entry->source.appointment_id.is_number;
+	step->occasion->rooms_are_named =
+		entry->source.has[VIDTOKEN_COLUMN_ROOM_NAME];
 	SPI_connect();
 	vidtoken_plan_execute(&entry->occasion, &value, NULL,
 						  InvalidSnapshot, step->read_only, 0);

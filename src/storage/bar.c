@@ -28,7 +28,8 @@ static VidTokenStatement bar_participant = {
 	" ON CONFLICT (appointment_id, user_id) DO UPDATE"
 	" SET revoked_at = EXCLUDED.revoked_at,"
 	" hard_stop = COALESCE(EXCLUDED.hard_stop, s.hard_stop)"
-	" WHERE s.revoked_at IS NULL",
+	" WHERE s.revoked_at IS NULL"
+	" RETURNING s.provider, s.room_name, s.user_identity",
 	.nargs = 4,
 	.types = {TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
 };
@@ -84,9 +85,17 @@ static VidTokenStatement unbar_appointment = {
 	.types = {TEXTOID},
 };
 
-/* Sessions that a bar of the whole appointment ends, or its lifting frees */
+/*
+ * Sessions that a bar of the whole appointment ends, or its lifting frees, and
+ * the room that they have in common
+ */
+#define IN_COMMON(column) \
+	"CASE WHEN pg_catalog.min(s." column ") OPERATOR(pg_catalog.=)" \
+	" pg_catalog.max(s." column ") THEN pg_catalog.min(s." column ") END"
+
 static VidTokenStatement count_sessions = {
-	.query = "SELECT pg_catalog.count(*)::pg_catalog.int4"
+	.query = "SELECT pg_catalog.count(*)::pg_catalog.int4, "
+	IN_COMMON("provider") ", " IN_COMMON("room_name")
 	" FROM %1$s.vidtoken_session AS s"
 	" WHERE s.appointment_id OPERATOR(pg_catalog.=) $1"
 	" AND s.first_issued_at IS NOT NULL AND s.revoked_at IS NULL",
@@ -99,12 +108,13 @@ static int	counted_sessions(const char *appointment_id);
 
 /*
  * vidtoken_bar_participant: revoke a participant, with or without a session;
- * false when that was done before
+ * false when that was done before, and "barred" is not set
  */
 bool
 vidtoken_bar_participant(const VidTokenOccasion *occasion, const char *user_id,
-						 TimestampTz now)
+						 TimestampTz now, VidTokenBarred *barred)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	Datum		values[4];
 	char		nulls[4] = {' ', ' ', occasion->visible ? ' ' : 'n', ' '};
 	bool		changed;
@@ -120,6 +130,13 @@ vidtoken_bar_participant(const VidTokenOccasion *occasion, const char *user_id,
 		vidtoken_ledger_execute_key(&lock_participant, occasion->appointment_id,
 									user_id) == 0)
 		vidtoken_ledger_suppressed();
+	if (changed)
+	{
+		MemoryContextSwitchTo(caller);
+		barred->provider = vidtoken_ledger_text(0, 1);
+		barred->room_name = vidtoken_ledger_text(0, 2);
+		barred->user_identity = vidtoken_ledger_text(0, 3);
+	}
 	SPI_finish();
 	return changed;
 }
@@ -150,8 +167,10 @@ vidtoken_unbar_participant(const char *appointment_id, const char *user_id)
  * this ended, -1 when it was barred before
  */
 int
-vidtoken_bar_appointment(const VidTokenOccasion *occasion, TimestampTz now)
+vidtoken_bar_appointment(const VidTokenOccasion *occasion, TimestampTz now,
+						 VidTokenBarred *barred)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	Datum		values[3];
 	char		nulls[3] = {' ', ' ', occasion->visible ? ' ' : 'n'};
 	int			ended = -1;
@@ -162,7 +181,13 @@ vidtoken_bar_appointment(const VidTokenOccasion *occasion, TimestampTz now)
 
 	SPI_connect();
 	if (vidtoken_ledger_execute(&bar_appointment, values, nulls) > 0)
+	{
 		ended = counted_sessions(occasion->appointment_id);
+		MemoryContextSwitchTo(caller);
+		barred->provider = vidtoken_ledger_text(0, 2);
+		barred->room_name = vidtoken_ledger_text(0, 3);
+		barred->user_identity = NULL;
+	}
 	else if (vidtoken_ledger_execute_key(&lock_appointment,
 										 occasion->appointment_id, NULL) == 0)
 		vidtoken_ledger_suppressed();

@@ -13,12 +13,21 @@
 
 #include "storage/appointment.h"
 
+/* Where whoever was barred may still be; NULL members are not known. */
+typedef struct VidTokenBarred
+{
+	char	   *provider;
+	char	   *room_name;
+	char	   *user_identity;
+} VidTokenBarred;
+
 extern bool vidtoken_bar_participant(const VidTokenOccasion *occasion,
-									 const char *user_id, TimestampTz now);
+									 const char *user_id, TimestampTz now,
+									 VidTokenBarred *barred);
 extern bool vidtoken_unbar_participant(const char *appointment_id,
 									   const char *user_id);
 extern int	vidtoken_bar_appointment(const VidTokenOccasion *occasion,
-									 TimestampTz now);
+									 TimestampTz now, VidTokenBarred *barred);
 extern int	vidtoken_unbar_appointment(const char *appointment_id);
 
 #endif							/* VIDTOKEN_BAR_H */

@@ -62,7 +62,8 @@
  * not have been reported: only the last one can be going on.
  */
 #define STAY \
-	"SELECT p.user_identity, p.joined_at, p.left_at, s.ended_at," \
+	"SELECT p.user_identity, p.joined_at, p.left_at," \
+	" COALESCE(p.left_at, s.ended_at) AS went_at," \
 	" NOT s.completed AND p.left_at IS NULL AS is_open," \
 	" COALESCE(p.joined_at OPERATOR(pg_catalog.=)" \
 	" pg_catalog.max(p.joined_at) OVER (PARTITION BY p.user_identity)," \
@@ -77,9 +78,8 @@
 	"SELECT t.user_identity, pg_catalog.min(t.joined_at) FILTER (WHERE" \
 	" COALESCE(t.left_at OPERATOR(pg_catalog.>=) $6, true)) AS joined_at," \
 	" pg_catalog.bool_or(t.is_open AND t.is_last) AS present," \
-	" pg_catalog.max(CASE WHEN NOT t.is_last THEN NULL" \
-	" WHEN t.left_at IS NOT NULL THEN GREATEST(t.left_at, t.joined_at)" \
-	" ELSE t.ended_at END) AS left_at" \
+	" pg_catalog.max(GREATEST(t.went_at, t.joined_at)) FILTER (WHERE" \
+	" t.is_last AND t.went_at IS NOT NULL) AS left_at" \
 	" FROM stay AS t GROUP BY t.user_identity"
 
 #define RATED \
@@ -150,6 +150,9 @@ vidtoken_call_state_read(const VidTokenCallQuery *query, TimestampTz now,
 		state->completed = DatumGetBool(vidtoken_ledger_value(1, &isnull));
 		state->started_at = fetch_time(2);
 		state->ended_at = fetch_time(3);
+		/* LiveKit tells of the end in whole seconds. */
+		if (!TIMESTAMP_IS_NOBEGIN(state->ended_at))
+			state->ended_at = Max(state->ended_at, state->started_at);
 		state->reported_at = fetch_time(4);
 		state->participant_count =
 			DatumGetInt64(vidtoken_ledger_value(5, &isnull));

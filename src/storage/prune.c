@@ -30,13 +30,22 @@ static VidTokenStatement prune_sessions = {
 	.types = {TIMESTAMPTZOID},
 };
 
+/*
+ * How long a row is kept at least.  Who set a bar need not have seen the
+ * appointment, so that its hard stop is not known: then it is the source's to
+ * tell, and where that does not know it either, the bar stays.
+ */
+#define KEPT_UNTIL(alias, is_seen) \
+	"COALESCE(" alias ".hard_stop," \
+	" CASE WHEN " is_seen " THEN " alias ".revoked_at END)"
+
 /* Appointments of which prune would forget more than plain sessions */
 static VidTokenStatement held = {
 	.query = "SELECT s.appointment_id FROM %1$s.vidtoken_session AS s"
 	" WHERE s.revoked_at IS NOT NULL"
-	" AND s.hard_stop OPERATOR(pg_catalog.<) $1"
+	" AND " KEPT_UNTIL("s", "true") " OPERATOR(pg_catalog.<) $1"
 	" UNION SELECT r.appointment_id FROM %1$s.vidtoken_room AS r"
-	" WHERE r.hard_stop OPERATOR(pg_catalog.<) $1",
+	" WHERE " KEPT_UNTIL("r", "true") " OPERATOR(pg_catalog.<) $1",
 	.read_only = true,
 	.scans = true,
 	.nargs = 1,
@@ -46,17 +55,17 @@ static VidTokenStatement held = {
 static VidTokenStatement forget_sessions = {
 	.query = "DELETE FROM %1$s.vidtoken_session AS s"
 	" WHERE s.appointment_id OPERATOR(pg_catalog.=) $1"
-	" AND s.hard_stop OPERATOR(pg_catalog.<) $2",
-	.nargs = 2,
-	.types = {TEXTOID, TIMESTAMPTZOID},
+	" AND " KEPT_UNTIL("s", "$3") " OPERATOR(pg_catalog.<) $2",
+	.nargs = 3,
+	.types = {TEXTOID, TIMESTAMPTZOID, BOOLOID},
 };
 
 static VidTokenStatement forget_room = {
 	.query = "DELETE FROM %1$s.vidtoken_room AS r"
 	" WHERE r.appointment_id OPERATOR(pg_catalog.=) $1"
-	" AND r.hard_stop OPERATOR(pg_catalog.<) $2",
-	.nargs = 2,
-	.types = {TEXTOID, TIMESTAMPTZOID},
+	" AND " KEPT_UNTIL("r", "$3") " OPERATOR(pg_catalog.<) $2",
+	.nargs = 3,
+	.types = {TEXTOID, TIMESTAMPTZOID, BOOLOID},
 };
 
 /* A row that holds nothing any more */
@@ -112,8 +121,8 @@ vidtoken_prune_sessions(TimestampTz cutoff)
 }
 
 /*
- * vidtoken_prune_candidates: ids of appointments with a bar or a reset whose hard
- * stop, as the ledger knows it, is before "cutoff"
+ * vidtoken_prune_candidates: ids of appointments with a bar or a reset that the
+ * ledger would keep no longer than until "cutoff"
  */
 List *
 vidtoken_prune_candidates(TimestampTz cutoff)
@@ -134,17 +143,19 @@ vidtoken_prune_candidates(TimestampTz cutoff)
 }
 
 /*
- * vidtoken_prune_appointment: forget bars and reset of one appointment; returns the
- * number of rows
+ * vidtoken_prune_appointment: forget bars and reset of one appointment that is
+ * over, as the source says ("seen") or the ledger; returns the number of rows
  */
 uint64
-vidtoken_prune_appointment(const char *appointment_id, TimestampTz cutoff)
+vidtoken_prune_appointment(const char *appointment_id, TimestampTz cutoff,
+						   bool seen)
 {
-	Datum		values[2];
+	Datum		values[3];
 	uint64		forgotten;
 
 	values[0] = CStringGetTextDatum(appointment_id);
 	values[1] = TimestampTzGetDatum(cutoff);
+	values[2] = BoolGetDatum(seen);
 
 	SPI_connect();
 	forgotten = vidtoken_ledger_execute(&forget_sessions, values, NULL);

@@ -17,7 +17,7 @@
 extern uint64 vidtoken_prune_sessions(TimestampTz cutoff);
 extern List *vidtoken_prune_candidates(TimestampTz cutoff);
 extern uint64 vidtoken_prune_appointment(const char *appointment_id,
-										 TimestampTz cutoff);
+										 TimestampTz cutoff, bool seen);
 extern uint64 vidtoken_prune_rooms(void);
 extern uint64 vidtoken_prune_calls(TimestampTz cutoff);
 

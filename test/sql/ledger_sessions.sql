@@ -4,7 +4,7 @@
 -- The ledger: what vidtoken_sessions shows of a session through its life, and
 -- how bars, resets and pruning change it.
 
-SELECT plan(273);
+SELECT plan(280);
 
 -- what a call comes to: "ok", or the SQLSTATE and the reason
 CREATE FUNCTION pg_temp.outcome(call text) RETURNS text
@@ -239,6 +239,7 @@ SET LOCAL vidtoken.source = 'clinic.named_rooms';
 SELECT is(code, 'F0000', 'a room that the source names cannot be reset')
   FROM pg_temp.refusal('SELECT vidtoken.vidtoken_reset_room(47)');
 SELECT is(pg_temp.outcome('reset_room(60)'), 'ok', 'one that it leaves to us can');
+SELECT is(pg_temp.outcome('reset_room(4711)'), 'PT404 not_found', 'nor one of which it is not known who names it');
 SET LOCAL vidtoken.source = 'clinic.video_source';
 
 -- deleted appointments
@@ -320,6 +321,21 @@ SELECT is(pg_temp.outcome(call), 'PT410 revoked', call || ' is still refused') F
 SELECT is(pg_temp.outcome('issue(47, 2)'), 'ok', 'who is not barred enters');
 SELECT is(room_name, :'new', 'the room is still the new one') FROM vidtoken.vidtoken_issue(300, 2);
 UPDATE clinic.appointments SET starts_at = '2026-03-02 10:00+00';
+
+-- bars of someone who did not see the appointment: until when they matter, the
+-- source tells whoever prunes
+SELECT pg_temp.scene(0) AS scene \gset
+CREATE VIEW clinic.nothing_seen AS SELECT * FROM clinic.video_source WHERE false;
+SET LOCAL vidtoken.source = 'clinic.nothing_seen';
+SELECT is(vidtoken.vidtoken_revoke(47, 2), true, 'a bar of one who is not seen'), is(vidtoken.vidtoken_revoke_all(300), 0, 'and of all of them');
+SET LOCAL vidtoken.source = 'clinic.video_source';
+SELECT is(pg_temp.pruned(at, '1 day'), expected, format('at %s: %s', at, expected))
+  FROM (VALUES
+    ('2026-03-03 10:00', '0, left: 300 47'),
+    ('2026-03-03 13:00', '0, left: 300 47'),
+    ('2026-03-03 13:00:00.000001', '1, left: 300'),
+    ('2026-04-03 13:00', '1, left: none')
+  ) AS e (at, expected);
 
 -- read-only transactions
 CREATE FUNCTION pg_temp.read_only(call text) RETURNS text

@@ -10,7 +10,7 @@ CREATE ROLE regress_vidtoken_viewer;
 GRANT USAGE ON SCHEMA vidtoken, clinic TO regress_vidtoken_viewer;
 GRANT EXECUTE ON FUNCTION vidtoken.vidtoken_status(vidtoken.vidtoken_id) TO regress_vidtoken_viewer;
 
-SELECT plan(85);
+SELECT plan(89);
 
 -- What the planner knows of the ledger is that it is empty.
 ANALYZE vidtoken.vidtoken_session, vidtoken.vidtoken_room, vidtoken.vidtoken_call,
@@ -116,6 +116,24 @@ SELECT results_eq('SELECT room_status, participant_count, room_duration, room_du
     'completed, and how long it was');
 
 --
+-- Times
+--
+
+-- LiveKit tells when the room began in milliseconds, and when it ended in seconds
+SELECT pg_temp.clock(0);
+SELECT room_name AS brief FROM vidtoken.vidtoken_issue(30, 2) \gset
+SELECT pg_temp.clock(50);
+SET LOCAL vidtoken.provider = 'livekit';
+SELECT is(pg_temp.deliver(('livekit', body, pg_temp.livekit_headers(body, '{"nbf": null, "exp": 1772582400}'), NULL)::pg_temp.delivery), 'accepted', event)
+  FROM unnest(ARRAY['room_started', 'room_finished']) AS event, CAST(extract(epoch FROM pg_temp.minute(49)) AS bigint) AS seconds,
+       convert_to(jsonb_build_object('event', event, 'id', event, 'createdAt', seconds::text, 'room', jsonb_build_object(
+           'sid', 'RB', 'name', :'brief', 'creationTimeMs', (seconds * 1000 + 250)::text))::text, 'UTF8') AS body;
+SELECT results_eq('SELECT room_status, started_at, ended_at, room_duration_seconds FROM vidtoken.vidtoken_status(30)',
+    $$VALUES ('completed'::text, pg_temp.minute(49) + interval '250 ms', pg_temp.minute(49) + interval '250 ms', 0::bigint)$$,
+    'a room does not end before it began');
+SET LOCAL vidtoken.provider = 'twilio';
+
+--
 -- Who may ask, and when
 --
 
@@ -128,7 +146,7 @@ END;
 $$;
 SELECT is(pg_temp.schedule(at, id), want, format('%s is %s', what, want))
   FROM (VALUES (1, -15.01, 30, 'just before it opens', 'upcoming'), (2, -15, 30, 'when it opens', 'open'), (3, 44.99, 30, 'just before it closes', 'open'),
-               (4, 45, 30, 'when it closes', 'closed'), (5, 0, 99, 'a cancelled one', 'cancelled')) AS v(n, at, id, what, want)
+               (4, 45, 30, 'when it closes', 'open'), (5, 45.01, 30, 'just after that', 'closed'), (6, 0, 99, 'a cancelled one', 'cancelled')) AS v(n, at, id, what, want)
  ORDER BY n;
 SELECT pg_temp.clock(5);
 SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_status(46)')).code, 'PT404', 'no such appointment');

@@ -74,23 +74,31 @@ def tests(encoding):
     clinic.write_keyring(ring)
     listener = Listener(clinic)
     connection = clinic.connect()
-    issue = 'SELECT access_token FROM vidtoken.vidtoken_issue(47, 2)'
 
-    rows(connection, issue)
+    def told():
+        """What the first payload says, but for the time."""
+        payloads = listener.hears()
+        said = json.loads(payloads[0]) if payloads else {}
+        said.pop('at', None)
+        return said
+
+    asked = 'SELECT access_token FROM vidtoken.vidtoken_issue(47, 2)'
+
+    rows(connection, asked)
     equal(listener.hears(), [], encoding + ': nothing without a channel')
 
     clinic.set('vidtoken.notify_channel', 'video')
     connection = clinic.connect()
-    token = value(connection, issue)
+    token = value(connection, asked)
     payloads = listener.hears()
-    told = json.loads(payloads[0]) if payloads else {}
+    first = json.loads(payloads[0]) if payloads else {}
     row = record(connection, """
         SELECT appointment_id, user_id, room_name, user_identity, provider,
                to_char(expires_at, 'YYYY-MM-DD"T"HH24:MI:SS+00:00')
                    AS expires_at
           FROM vidtoken.vidtoken_sessions""")
-    told.pop('at', None)
-    equal(told, {'event': 'issue', **row},
+    first.pop('at', None)
+    equal(first, {'event': 'issue', **row},
           encoding + ': a token is told with what the ledger has')
     ok(all(part not in ''.join(payloads) for part in token.split('.')),
        encoding + ': and no part of it is')
@@ -101,23 +109,33 @@ def tests(encoding):
             'PT409', 'no_session', encoding + ': a refusal ...')
     equal(listener.hears(), [], encoding + ': ... is not told')
     rows(connection, 'BEGIN')
-    rows(connection, issue)
+    rows(connection, asked)
     rows(connection, 'ROLLBACK')
     equal(listener.hears(), [], encoding + ': nor what was rolled back')
 
+    # Who is removed at the provider has to be found there.
+    bar = {'event': 'revoke', **row}
+    del bar['expires_at']
     rows(connection, 'SELECT vidtoken.vidtoken_revoke(47, 2)')
-    payload = json.loads((listener.hears() or ['{}'])[0])
-    equal((payload.get('event'), payload.get('appointment_id'),
-           payload.get('user_id')), ('revoke', '47', '2'),
-          encoding + ': a bar, and of whom')
+    equal(told(), bar, encoding + ': a bar, of whom, and where that one is')
     rows(connection, 'SELECT vidtoken.vidtoken_revoke(47, 2)')
     equal(listener.hears(), [], encoding + ': which is told once')
+    rows(connection, 'SELECT vidtoken.vidtoken_revoke(48, 2)')
+    equal(told(), {'event': 'revoke', 'appointment_id': '48', 'user_id': '2'},
+          encoding + ': who had no session is nowhere')
     rows(connection, 'SELECT vidtoken.vidtoken_revoke_all(48)')
-    payload = json.loads((listener.hears() or ['{}'])[0])
-    equal((payload.get('event'), payload.get('user_id')), ('revoke', None),
+    equal(told(), {'event': 'revoke', 'appointment_id': '48'},
           encoding + ': a bar of everyone names nobody')
     rows(connection, 'SELECT vidtoken.vidtoken_revoke_all(48)')
     equal(listener.hears(), [], encoding + ': also once')
+    visit = new_appointment(connection)
+    rooms = {issue(connection, visit, user)[0] for user in (2, 3)}
+    listener.hears()
+    rows(connection, 'SELECT vidtoken.vidtoken_revoke_all(%s)', (visit,))
+    equal(told(), {'event': 'revoke', 'appointment_id': str(visit),
+                   'provider': 'twilio', 'room_name': rooms.pop()},
+          encoding + ': and the room that they are in')
+    equal(rooms, set(), encoding + ': which is one')
 
     for event, word, identity in (
             ('room_started', 'room_started', None),
