@@ -18,6 +18,8 @@ const SECOND = 1000;
 const POLL_EVERY = 10 * SECOND;
 const LINK = /^#([^:]+):(.+)$/;
 
+const ROLE = { host: 'Host', guest: 'Guest', observer: 'Observer' };
+
 const byId = id => document.getElementById(id);
 const camera = new Device('video', { width: 1280, height: 720 });
 const microphone = new Device('audio');
@@ -101,6 +103,9 @@ async function enter() {
     render();
     try {
         visit = { ...await ask(''), askedAt: performance.now() };
+        // Not everybody has a name.
+        for (const person of visit.participants)
+            person.name ??= ROLE[person.role];
     } catch ({ status = 0 }) {
         if (isFinal(status))
             return askWho(PROBLEM[status] ?? PROBLEM.other);
@@ -505,7 +510,7 @@ function renderPeople() {
             .setAttribute('aria-hidden', 'true');
         item.append(names);
         add(names, 'b', name + (you ? ' (you)' : ''));
-        add(names, 'small', role === 'host' ? 'Host' : 'Guest');
+        add(names, 'small', ROLE[role]);
         if (isHere !== null)
             add(item, 'span', isHere ? 'In the call' : 'Not here',
                 'presence').toggleAttribute('data-here', isHere);

@@ -136,11 +136,12 @@ export class VidtokenClient extends EventTarget {
     /**
      * Connects a call, and connects it again when it was lost or could not be
      * had, with the token that is fresh then: the server is asked for a new
-     * one, and within seconds one that still lives has to do. connect() is
-     * never called while a call lives: with the same identity that would end
-     * it, so a call that was lost is hung up first. It calls lost() when the
-     * call was lost; not when the user has left, was taken out, or was taken
-     * over from elsewhere: close() is for that.
+     * one, and within seconds one that still lives has to do. So it is when an
+     * earlier call was closed, whose room may be another one by now. connect()
+     * is never called while a call lives: with the same identity that would
+     * end it, so a call that was lost is hung up first. It calls lost() when
+     * the call was lost; not when the user has left, was taken out, or was
+     * taken over from elsewhere: close() is for that.
      */
     keepConnected<T extends Call>(
         connect: (grant: VidtokenGrant, lost: () => void) => Promise<T>,

@@ -166,6 +166,7 @@ export class VidtokenClient extends EventTarget {
     #channel = null;
     #abort = new AbortController();
     #connections = new Set();
+    #wasConnected = false;
 
     constructor(options) {
         super();
@@ -234,9 +235,11 @@ export class VidtokenClient extends EventTarget {
 
     keepConnected(connect) {
         this.#throwIfClosed();
-        const connection = new VidtokenConnection(this, connect);
+        const connection = new VidtokenConnection(this, connect,
+            this.#wasConnected);
         const forget = () => this.#connections.delete(connection);
 
+        this.#wasConnected = true;
         this.#connections.add(connection);
         connection.ended.then(forget, forget);
         return connection;
@@ -614,11 +617,11 @@ class VidtokenConnection extends EventTarget {
     #close;
     #whenClosed = new Promise(resolve => { this.#close = resolve; });
 
-    constructor(client, connect) {
+    constructor(client, connect, isAgain) {
         super();
         this.#client = client;
         this.#connect = connect;
-        this.ended = this.#run().finally(() => this.close());
+        this.ended = this.#run(isAgain).finally(() => this.close());
         this.ended.catch(() => {});
     }
 
@@ -638,9 +641,9 @@ class VidtokenConnection extends EventTarget {
         this.#setState('closed');
     }
 
-    async #run() {
+    async #run(isAgain) {
         let failures = 0;
-        let coming = this.#client.getGrant();
+        let coming = isAgain ? this.#newest(0) : this.#client.getGrant();
 
         for (;;) {
             const grant = await this.#orClosed(coming);

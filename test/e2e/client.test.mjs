@@ -807,6 +807,30 @@ test('the room was made anew: the next call is in the new one', async () => {
     assert.deepEqual(server.counts, { POST: 1, GET: 2 });
 });
 
+test('who joins again comes to the room as it is then', async () => {
+    const machine = new Machine();
+    const server = new Server(machine);
+    const client = join(server);
+    const sdk = new Sdk();
+
+    client.keepConnected(sdk.connect).close();
+    await machine.pass(20 * SECOND);
+    assert.deepEqual(server.counts, { POST: 1, GET: 0 });
+    server.room = 'apt-47-anew';
+    const again = client.keepConnected(sdk.connect);
+    await machine.pass(SECOND);
+    assert.deepEqual(sdk.rooms, ['apt-47-anew']);
+    assert.deepEqual(server.counts, { POST: 1, GET: 1 });
+
+    // The server does not answer: the token that lives has to do.
+    again.close();
+    server.answers = ['never'];
+    const last = client.keepConnected(sdk.connect);
+    await machine.pass(5 * SECOND);
+    assert.equal(last.state, 'connected');
+    assert.equal(sdk.tokens[1], sdk.tokens[0]);
+});
+
 test('close() between two tries', async () => {
     const machine = new Machine();
     const client = join(new Server(machine));
