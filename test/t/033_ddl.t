@@ -465,6 +465,8 @@ def meanwhile(what, ddl, allowed, restore=()):
         try:
             ddl()
         except psycopg2.Error as error:
+            if d.closed:
+                raise
             failed.append(Refusal(error))
             rows(d, 'ROLLBACK')
         rounds += 1

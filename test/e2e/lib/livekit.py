@@ -11,9 +11,11 @@ test/e2e/lib/livekit.py
 """
 
 import atexit
+import contextlib
 import http.server
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -61,10 +63,19 @@ def need_programs():
         sys.exit(0)
 
 
+_ports = random.sample(range(20000, 32000), 100)
+
+
 def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+    """Not one of those that the system gives away: it is free still when who
+    asked for it gets at it.
+    """
+    while True:
+        port = _ports.pop()
+        with socket.socket(socket.AF_INET, kind) as probe, \
+                contextlib.suppress(OSError):
+            probe.bind(('127.0.0.1', port))
+            return port
 
 
 def request(url, body=None, headers=None):

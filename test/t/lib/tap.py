@@ -107,9 +107,12 @@ def died(*error):
     print('not ok %d - the script comes to its end' % (_count + 1), flush=True)
     diag(''.join(traceback.format_exception(*error)))
     if 'VIDTOKEN_TEST_SERVER' in os.environ:
-        diag('the server\'s log ends with:')
-        diag(b'\n'.join(server_log().splitlines()[-20:]).decode('utf-8',
-                                                               'replace'))
+        lines = server_log().decode('utf-8', 'replace').splitlines()
+        diag('the server\'s log has:')
+        for line in [line for line in lines[:-5] if re.search(
+                'PANIC|terminated by signal|No space|out of memory', line)
+                ] + lines[-5:]:
+            diag(line)
 
 
 sys.excepthook = died
