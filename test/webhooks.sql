@@ -134,7 +134,7 @@ BEGIN
         body := convert_to(json_strip_nulls(json_build_object(
             'event', CASE kind WHEN 'started' THEN 'room_started' WHEN 'ended' THEN 'room_finished' ELSE 'participant_' || kind END,
             'room', json_build_object('sid', run, 'name', room, 'emptyTimeout', 5400, 'creationTime', extract(epoch FROM run_started)::bigint::text,
-                                      'numParticipants', 7),
+                                      'creationTimeMs', (extract(epoch FROM run_started) * 1000)::bigint::text, 'numParticipants', 7),
             'participant', CASE WHEN stay IS NOT NULL THEN json_build_object('sid', stay, 'identity', identity, 'state', 'ACTIVE',
                 'joinedAt', extract(epoch FROM joined)::bigint::text, 'permission', json_build_object('canSubscribe', true)) END,
             'id', format('EV_%s_%s_%s_%s', run, kind, stay, seconds),

@@ -63,6 +63,13 @@ class Listener:
         return payloads
 
 
+def told(payloads):
+    """What the first of them says, but for the time."""
+    said = json.loads(payloads[0]) if payloads else {}
+    said.pop('at', None)
+    return said
+
+
 def events(payloads):
     return [json.loads(payload)['event'] for payload in payloads]
 
@@ -74,14 +81,6 @@ def tests(encoding):
     clinic.write_keyring(ring)
     listener = Listener(clinic)
     connection = clinic.connect()
-
-    def told():
-        """What the first payload says, but for the time."""
-        payloads = listener.hears()
-        said = json.loads(payloads[0]) if payloads else {}
-        said.pop('at', None)
-        return said
-
     asked = 'SELECT access_token FROM vidtoken.vidtoken_issue(47, 2)'
 
     rows(connection, asked)
@@ -91,14 +90,12 @@ def tests(encoding):
     connection = clinic.connect()
     token = value(connection, asked)
     payloads = listener.hears()
-    first = json.loads(payloads[0]) if payloads else {}
     row = record(connection, """
         SELECT appointment_id, user_id, room_name, user_identity, provider,
                to_char(expires_at, 'YYYY-MM-DD"T"HH24:MI:SS+00:00')
                    AS expires_at
           FROM vidtoken.vidtoken_sessions""")
-    first.pop('at', None)
-    equal(first, {'event': 'issue', **row},
+    equal(told(payloads), {'event': 'issue', **row},
           encoding + ': a token is told with what the ledger has')
     ok(all(part not in ''.join(payloads) for part in token.split('.')),
        encoding + ': and no part of it is')
@@ -117,14 +114,16 @@ def tests(encoding):
     bar = {'event': 'revoke', **row}
     del bar['expires_at']
     rows(connection, 'SELECT vidtoken.vidtoken_revoke(47, 2)')
-    equal(told(), bar, encoding + ': a bar, of whom, and where that one is')
+    equal(told(listener.hears()), bar,
+          encoding + ': a bar, of whom, and where that one is')
     rows(connection, 'SELECT vidtoken.vidtoken_revoke(47, 2)')
     equal(listener.hears(), [], encoding + ': which is told once')
     rows(connection, 'SELECT vidtoken.vidtoken_revoke(48, 2)')
-    equal(told(), {'event': 'revoke', 'appointment_id': '48', 'user_id': '2'},
+    equal(told(listener.hears()),
+          {'event': 'revoke', 'appointment_id': '48', 'user_id': '2'},
           encoding + ': who had no session is nowhere')
     rows(connection, 'SELECT vidtoken.vidtoken_revoke_all(48)')
-    equal(told(), {'event': 'revoke', 'appointment_id': '48'},
+    equal(told(listener.hears()), {'event': 'revoke', 'appointment_id': '48'},
           encoding + ': a bar of everyone names nobody')
     rows(connection, 'SELECT vidtoken.vidtoken_revoke_all(48)')
     equal(listener.hears(), [], encoding + ': also once')
@@ -132,8 +131,9 @@ def tests(encoding):
     rooms = {issue(connection, visit, user)[0] for user in (2, 3)}
     listener.hears()
     rows(connection, 'SELECT vidtoken.vidtoken_revoke_all(%s)', (visit,))
-    equal(told(), {'event': 'revoke', 'appointment_id': str(visit),
-                   'provider': 'twilio', 'room_name': rooms.pop()},
+    equal(told(listener.hears()),
+          {'event': 'revoke', 'appointment_id': str(visit),
+           'provider': 'twilio', 'room_name': rooms.pop()},
           encoding + ': and the room that they are in')
     equal(rooms, set(), encoding + ': which is one')
 

@@ -71,7 +71,6 @@ const deeds = {
     see: ({ who }) => in_page(who, () => ({
         phase: document.body.dataset.phase,
         title: document.querySelector('#message-title').textContent,
-        picture: document.querySelector('#stage').dataset.picture,
         frames: document.querySelector('#remote')
             .getVideoPlaybackQuality().totalVideoFrames,
         people: [...document.querySelectorAll('#people li')].map(
