@@ -206,7 +206,7 @@ tell_revoked(const VidTokenOccasion *occasion, const char *user_id,
 static bool
 is_over(const char *appointment_id, TimestampTz cutoff, bool *seen)
 {
-	VidTokenOccasion occasion;
+	VidTokenOccasion occasion = {0};
 
 	if (!vidtoken_occasion_glimpse(appointment_id, &occasion))
 		return false;

@@ -83,26 +83,31 @@ vidtoken_occasion_read(const char *appointment_id, bool read_only,
 {
 	OccasionStep step = {appointment_id, read_only, occasion};
 
+	vidtoken_occasion_key(appointment_id, occasion);
 	read_occasion_step(&step);
 }
 
 /*
- * vidtoken_occasion_glimpse: the same for callers that need no more than the
- * id; false when the source gave an error instead of an answer
+ * vidtoken_occasion_glimpse: add what is seen of the appointment to its id, for
+ * callers that need no more than that; false when the source gave an error
+ * instead of an answer, and "occasion" is as it was
  *
- * Rights, a view's function, a bad row: nothing of it may keep a bar from
- * being set.  What is known of the appointment then is what it was called
- * with, after vidtoken_occasion_key().
+ * Rights, a view's function, a bad row, a source that has gone since the id
+ * was spelled: nothing of it may keep a bar from being set.
  */
 bool
 vidtoken_occasion_glimpse(const char *appointment_id,
 						  VidTokenOccasion *occasion)
 {
-	OccasionStep step = {appointment_id, false, occasion};
+	VidTokenOccasion seen = *occasion;
+	OccasionStep step = {appointment_id, false, &seen};
 	ErrorData  *error = vidtoken_guarded(read_occasion_step, &step);
 
 	if (error == NULL)
+	{
+		*occasion = seen;
 		return true;
+	}
 	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
 		case ERRCODE_OPERATOR_INTERVENTION:
@@ -112,7 +117,6 @@ vidtoken_occasion_glimpse(const char *appointment_id,
 			ReThrowError(error);
 	}
 	FreeErrorData(error);
-	occasion->visible = false;
 	return false;
 }
 
@@ -181,10 +185,8 @@ static void
 read_occasion_step(void *arg)
 {
 	OccasionStep *step = arg;
-	VidTokenSourceEntry *entry;
+	VidTokenSourceEntry *entry = vidtoken_source_entry_pin();
 
-	vidtoken_occasion_key(step->appointment_id, step->occasion);
-	entry = vidtoken_source_entry_pin();
 	PG_TRY();
 	{
 		read_occasion(entry, step);

@@ -214,13 +214,16 @@ qualified_operator(Oid operator)
 {
 	HeapTuple	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
 	Form_pg_operator form;
+	char	   *schema;
 	char	   *name;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for operator %u", operator);
 	form = (Form_pg_operator) GETSTRUCT(tuple);
-	name = psprintf("OPERATOR(%s.%s)",
-					quote_identifier(get_namespace_name(form->oprnamespace)),
+	schema = get_namespace_name(form->oprnamespace);
+	if (schema == NULL)
+		elog(ERROR, "cache lookup failed for namespace %u", form->oprnamespace);
+	name = psprintf("OPERATOR(%s.%s)", quote_identifier(schema),
 					NameStr(form->oprname));
 	ReleaseSysCache(tuple);
 	return name;

@@ -132,7 +132,7 @@ UNION ALL SELECT s FROM shadow_of_vidtoken_event UNION ALL SELECT s FROM shadow_
 -- No policy and FORCE: nobody may see or write a row, the owner neither.
 SELECT pg_temp.for_each_table('ALTER TABLE vidtoken.TABLE_NAME ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY') AS ignored \gset
 
-SELECT plan(66);
+SELECT plan(72);
 
 -- A trap that catches nothing proves nothing.
 SET LOCAL ROLE regress_vidtoken_mallory;
@@ -530,6 +530,48 @@ SELECT is(pg_temp.issue_from('clinic.checking'), '47 checked, 2 sessions',
 SELECT throws_ok($$SELECT pg_temp.issue_from('clinic.recursive')$$, '54001', NULL,
     'a source without end ends in the server''s own limit');
 SELECT is(pg_temp.issue_from('clinic.nesting'), '47 outer of inner, 2 sessions', 'after which calls work');
+
+-- A bar is set by the id, which is spelled before the source is looked at: what
+-- has gone by then, or refuses the id now, leaves it as it was spelled.
+CREATE FUNCTION clinic.check_once(value integer) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('test.then') = 'gone' THEN
+        PERFORM set_config('vidtoken.source', 'clinic.gone', true);
+    ELSIF current_setting('test.then') = 'refused' THEN
+        RETURN false;
+    ELSE
+        PERFORM set_config('test.then', 'refused', true);
+    END IF;
+    RETURN true;
+END;
+$$;
+CREATE DOMAIN clinic.once AS integer CHECK (clinic.check_once(VALUE));
+SELECT set_config('test.then', 'gone', true) AS ignored \gset
+CREATE TABLE clinic.vanishing (appointment_id clinic.once, user_id integer, starts_at timestamptz, duration interval);
+CREATE FUNCTION pg_temp.bar(call text, after text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    answer text;
+BEGIN
+    PERFORM set_config('vidtoken.source', 'clinic.vanishing', true);
+    PERFORM set_config('test.then', after, true);
+    EXECUTE 'SELECT vidtoken.vidtoken_' || call INTO answer;
+    PERFORM set_config('vidtoken.source', 'clinic.video_source', true);
+    RETURN answer;
+END;
+$$;
+SELECT is(pg_temp.bar('revoke(3001, 2)', 'refuse'), 'true', 'an id that is refused when its rows are looked for');
+SELECT is(pg_temp.bar('revoke_all(3002)', 'refuse'), '0', 'so for everyone');
+SELECT is(pg_temp.bar('revoke_all(3003)', 'gone'), '0', 'a source that goes when the id has been spelled');
+SELECT is((SELECT format('%s %s %s', appointment_id, user_id, coalesce(hard_stop::text, 'unknown'))
+             FROM vidtoken.vidtoken_session WHERE revoked_at IS NOT NULL),
+    '3001 2 unknown', 'the bar of a participant is there, until when is not known');
+SELECT is((SELECT string_agg(format('%s %s', appointment_id, coalesce(hard_stop::text, 'unknown')), ', ' ORDER BY appointment_id)
+             FROM vidtoken.vidtoken_room WHERE revoked_at IS NOT NULL),
+    '3002 unknown, 3003 unknown', 'and so are those of appointments');
+SELECT throws_ok($$SELECT pg_temp.bar('revoke(3001, 2)', 'refused')$$, 'PT404', NULL,
+    'an id that is refused from the first is nobody''s');
 
 SELECT * FROM finish();
 SELECT pg_temp.forget_keys() AS ignored \gset

@@ -110,7 +110,8 @@ def died(*error):
         lines = server_log().decode('utf-8', 'replace').splitlines()
         diag('the server\'s log has:')
         for line in [line for line in lines[:-5] if re.search(
-                'PANIC|terminated by signal|No space|out of memory', line)
+                'PANIC|terminated by signal|Failed process|No space|'
+                'out of memory', line)
                 ] + lines[-5:]:
             diag(line)
 
