@@ -34,7 +34,7 @@ typedef struct VidTokenOccasion
 {
 	char	   *appointment_id; /* canonical, also when nothing is visible */
 	bool		id_is_number;	/* is the column of a numeric type? */
-	bool		rooms_are_named;	/* does the source have a column room_name? */
+	bool		rooms_are_named;	/* has the source a column room_name? */
 	bool		visible;
 	/* of its rows together, when visible */
 	TimestampTz starts_at;		/* the earliest */
