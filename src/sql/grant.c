@@ -115,10 +115,7 @@ result_descriptor(FunctionCallInfo fcinfo)
 	if (OidIsValid(relation))
 		LockRelationOid(relation, AccessShareLock);
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)))
-		ereport(ERROR,
-				errcode(ERRCODE_UNDEFINED_OBJECT),
-				errmsg("extension \"vidtoken\" was dropped during the call"),
-				errhint("Call again when it is there."));
+		vidtoken_raise_dropped();
 
 	descriptor = lookup_rowtype_tupdesc(type, -1);
 	if (descriptor->natts != GRANT_COLUMNS)

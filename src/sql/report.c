@@ -14,7 +14,11 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "sql/report.h"
+#include "sql/result.h"
 #include "utils/builtins.h"
+
+/* item, status, message, hint */
+#define REPORT_COLUMNS 4
 
 /*
  * vidtoken_report_begin: prepare the result of a set-returning function
@@ -31,9 +35,7 @@ vidtoken_report_begin(FunctionCallInfo fcinfo, VidTokenReport *report)
 				errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				errmsg("set-valued function called in context that cannot accept a set"));
 	caller = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
-	if (get_call_result_type(fcinfo, NULL,
-							 &report->descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "unexpected result type of vidtoken_check");
+	report->descriptor = vidtoken_result_descriptor(fcinfo, REPORT_COLUMNS);
 	report->rows = tuplestore_begin_heap(true, false, work_mem);
 	result->returnMode = SFRM_Materialize;
 	result->setResult = report->rows;
@@ -48,8 +50,8 @@ void
 vidtoken_report_add(VidTokenReport *report, const char *item, const char *status,
 					const char *message, const char *hint)
 {
-	Datum		values[4];
-	bool		nulls[4] = {false, false, false, hint == NULL};
+	Datum		values[REPORT_COLUMNS];
+	bool		nulls[REPORT_COLUMNS] = {false, false, false, hint == NULL};
 
 	values[0] = CStringGetTextDatum(item);
 	values[1] = CStringGetTextDatum(status);

@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 /* The largest integer up to which JavaScript tells all of them apart */
@@ -34,14 +35,43 @@ Datum
 vidtoken_row_result(FunctionCallInfo fcinfo, int count, Datum *values,
 					bool *nulls)
 {
-	TupleDesc	descriptor;
+	TupleDesc	descriptor = vidtoken_result_descriptor(fcinfo, count);
 
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE ||
-		descriptor->natts != count)
-		elog(ERROR, "unexpected result type of function %u",
-			 fcinfo->flinfo->fn_oid);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor),
 											 values, nulls));
+}
+
+/*
+ * vidtoken_result_descriptor: of a function's output arguments, of which it
+ * has so many, in the current context
+ *
+ * Raises 42704 when the function is not there any more: the extension may be
+ * gone by the end of a call that waited.
+ */
+TupleDesc
+vidtoken_result_descriptor(FunctionCallInfo fcinfo, int count)
+{
+	Oid			function = fcinfo->flinfo->fn_oid;
+	TupleDesc	descriptor;
+
+	if (!SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(function)))
+		vidtoken_raise_dropped();
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE ||
+		descriptor->natts != count)
+		elog(ERROR, "unexpected result type of function %u", function);
+	return descriptor;
+}
+
+/*
+ * vidtoken_raise_dropped: 42704, the extension went while its function ran
+ */
+void
+vidtoken_raise_dropped(void)
+{
+	ereport(ERROR,
+			errcode(ERRCODE_UNDEFINED_OBJECT),
+			errmsg("extension \"vidtoken\" was dropped during the call"),
+			errhint("Call again when it is there."));
 }
 
 /*
