@@ -74,7 +74,9 @@ report(FunctionCallInfo fcinfo, char *user_id, int first)
 	has_session = vidtoken_session_read(&appointment, &session);
 	if (session.revoked)
 		vidtoken_refuse(VIDTOKEN_REVOKED);
-	if (!has_session)
+	/* Names that somebody took out of the row come with the next token. */
+	if (!has_session || session.room_name == NULL ||
+		session.user_identity == NULL)
 		vidtoken_refuse(VIDTOKEN_NO_SESSION);
 	vidtoken_quality_record(vidtoken_provider, session.room_name,
 							session.user_identity, quality, metrics,

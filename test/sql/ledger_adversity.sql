@@ -2,7 +2,7 @@
 \i test/setup.sql
 -- What others do to the ledger, the keyring and the source, by mistake or by
 -- intent: no call crashes, nobody gains a right, and a bar holds.
-SELECT plan(50);
+SELECT plan(63);
 
 -- settings that a function or trigger of the script may change
 CREATE FUNCTION clinic.swap_keyring(path text) RETURNS boolean
@@ -26,10 +26,69 @@ SELECT is(user_identity, '2-jane@example.com', 'and the first issue makes it one
 SELECT is(count(*), 1::bigint, 'in the same row, with the time of the first issue')
   FROM vidtoken.vidtoken_session WHERE first_issued_at = '2026-03-02 10:00+00';
 UPDATE vidtoken.vidtoken_session SET user_identity = NULL, room_name = NULL;
-SELECT alike(room_name, 'apt-47-%', 'names that were taken out are made again'),
+SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_report_quality(47, 2, 3)')).code, 'PT409',
+          'names that were taken out: there is nobody in a room to report of');
+SELECT alike(room_name, 'apt-47-%', 'they are made again'),
        is(user_identity, '2-jane@example.com', 'the identity too')
   FROM vidtoken.vidtoken_refresh(47, 2);
+SELECT lives_ok('SELECT vidtoken.vidtoken_report_quality(47, 2, 3)', 'and of him a report is taken');
 DELETE FROM vidtoken.vidtoken_session;
+DELETE FROM vidtoken.vidtoken_quality;
+
+-- whichever value is taken out: what is missing is made again, or refused
+CREATE FUNCTION clinic.fill_ledger() RETURNS void LANGUAGE sql AS $$
+    SELECT vidtoken.vidtoken_reset_room(47);
+    SELECT vidtoken.vidtoken_issue(47, 2);
+    SELECT vidtoken.vidtoken_revoke(47, 3);
+    SELECT vidtoken.vidtoken_report_quality(47, 2, 3, '{"loss": 1}');
+    INSERT INTO vidtoken.vidtoken_call
+    SELECT provider, room_name, 'RM1', issued_at, NULL, issued_at
+      FROM vidtoken.vidtoken_session WHERE user_id = '2';
+    INSERT INTO vidtoken.vidtoken_participant
+    SELECT provider, room_name, 'RM1', 'PA1', user_identity, issued_at, issued_at, NULL, issued_at
+      FROM vidtoken.vidtoken_session WHERE user_id = '2';
+$$;
+CREATE FUNCTION pg_temp.refused_without(call text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    place record;
+    refused text := '';
+BEGIN
+    FOR place IN
+        SELECT c.oid::regclass AS relation, a.attname AS name
+          FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+         WHERE c.relnamespace = 'vidtoken'::regnamespace AND c.relkind = 'r' AND NOT a.attnotnull
+         ORDER BY c.relname, a.attname
+    LOOP
+        BEGIN
+            PERFORM clinic.fill_ledger();
+            EXECUTE format('UPDATE %s SET %I = NULL', place.relation, place.name);
+            EXECUTE 'SELECT ' || call;
+            RAISE SQLSTATE 'ZZ999';
+        EXCEPTION
+            WHEN SQLSTATE 'ZZ999' THEN
+                NULL;
+            WHEN OTHERS THEN
+                refused := refused || format('%s %s; ', place.name, SQLSTATE);
+        END;
+    END LOOP;
+    RETURN refused;
+END;
+$$;
+SELECT is(pg_temp.refused_without(call), refused, call || ', whichever value is taken out')
+  FROM (VALUES (1, 'vidtoken.vidtoken_issue(47, 2)', ''),
+               (2, 'vidtoken.vidtoken_refresh(47, 2)', 'first_issued_at PT409; '),
+               (3, 'vidtoken.vidtoken_revoke(47, 2)', ''),
+               (4, 'vidtoken.vidtoken_revoke_all(47)', ''),
+               (5, 'vidtoken.vidtoken_reinstate(47, 3)', ''),
+               (6, 'vidtoken.vidtoken_reset_room(47)', ''),
+               (7, 'vidtoken.vidtoken_report_quality(47, 2, 1)',
+                'expires_at 55000; first_issued_at PT409; room_name PT409; user_identity PT409; '),
+               (8, 'vidtoken.vidtoken_status(47)', ''),
+               (9, 'vidtoken.vidtoken_room_settings(47)', ''),
+               (10, 'vidtoken.vidtoken_prune()', ''),
+               (11, 's::text FROM vidtoken.vidtoken_sessions AS s', '')) AS t(i, call, refused)
+ ORDER BY i;
 
 -- a keyring that goes away while a call runs
 CREATE VIEW clinic.swapping AS
