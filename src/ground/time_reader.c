@@ -14,21 +14,49 @@
 #include "ground/time_reader.h"
 #include "utils/datetime.h"
 
+static bool decode(const char *text, TimestampTz *time);
 static bool read_number(const char **text, int digits, char next,
 						int min, int max, int *number);
 static bool read_fraction(const char **text, int *microseconds);
 static bool read_zone(const char **text, int *minutes);
 
 /*
- * vidtoken_time_read: what PostgreSQL takes for a timestamp with time zone,
- * decoded as check_recovery_target_time() does
+ * vidtoken_time_read: what PostgreSQL takes for a timestamp with time zone
  *
- * False for what is none, and for infinity.  Raises 22023 for the name of a
- * time zone that there is not: settings may come in here, messages of others
- * may not.
+ * False for what is none, and for infinity.  Before 16 the core raises an error
+ * for a time zone that there is not, which must not come out of the check hook
+ * of a setting: it may run in the postmaster.  Nothing is held that an abort
+ * would have to release.
  */
 bool
 vidtoken_time_read(const char *text, TimestampTz *time)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	volatile bool read = false;
+
+	PG_TRY();
+	{
+		read = decode(text, time);
+	}
+	PG_CATCH();
+	{
+		int			category = ERRCODE_TO_CATEGORY(geterrcode());
+
+		if (category != ERRCODE_DATA_EXCEPTION &&
+			category != ERRCODE_CONFIG_FILE_ERROR)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(caller);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return read;
+}
+
+/*
+ * decode: as check_recovery_target_time() does
+ */
+static bool
+decode(const char *text, TimestampTz *time)
 {
 	char		work[MAXDATELEN + 1];
 	char	   *field[MAXDATEFIELDS];
