@@ -90,6 +90,9 @@ check_rsa(VidTokenPKey *key)
 /*
  * rsa_numbers_match: RFC 8017, section 3.2: n = p q, e d = 1 and e dp = 1
  * mod p - 1, the same for q, and q qi = 1 mod p
+ *
+ * Each is less than its modulus: a larger one would be equal to it, and keep
+ * OpenSSL busy for as long as it is.
  */
 static bool
 rsa_numbers_match(BIGNUM *const *numbers)
@@ -105,6 +108,8 @@ rsa_numbers_match(BIGNUM *const *numbers)
 	bool		match;
 
 	match = context != NULL && less != NULL && product != NULL &&
+		BN_cmp(d, n) < 0 && BN_cmp(numbers[5], p) < 0 &&
+		BN_cmp(numbers[6], q) < 0 && BN_cmp(numbers[7], p) < 0 &&
 		BN_mul(product, p, q, context) && BN_cmp(product, n) == 0 &&
 		BN_sub(less, p, BN_value_one()) &&
 		BN_mod_mul(product, e, d, less, context) && BN_is_one(product) &&

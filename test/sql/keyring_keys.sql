@@ -423,6 +423,30 @@ LANGUAGE sql AS $$
     SELECT jsonb_build_object(member, pg_temp.b64(octets))
 $$;
 
+CREATE FUNCTION pg_temp.value_of(octets bytea) RETURNS numeric
+LANGUAGE plpgsql AS $$
+DECLARE
+    result numeric := 0;
+BEGIN
+    FOR i IN 0 .. length(octets) - 1 LOOP
+        result := result * 256 + get_byte(octets, i);
+    END LOOP;
+    RETURN result;
+END;
+$$;
+CREATE FUNCTION pg_temp.of_value(member text, value numeric) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+    hex text := '';
+BEGIN
+    WHILE value > 0 LOOP
+        hex := lpad(to_hex(mod(value, 256)::integer), 2, '0') || hex;
+        value := div(value, 256);
+    END LOOP;
+    RETURN pg_temp.of_bytes(member, decode(hex, 'hex'));
+END;
+$$;
+
 -- as they are, and their public parts alone
 INSERT INTO cases (name, base, expected)
 SELECT name, name, CASE WHEN name LIKE 'RSA %' THEN 'cannot sign, verifies' ELSE 'signs, verifies' END FROM material ORDER BY name COLLATE "C";
@@ -489,6 +513,20 @@ INSERT INTO cases (name, base, change, expected)
 SELECT format('RSA, %s of another key', member), 'RS256', pg_temp.other('RS256', member),
        'key "K": its public and private parts do not belong together'
   FROM unnest('{d,p,q,dp,dq,qi}'::text[]) AS member;
+-- such a d is refused by OpenSSL 3.5 already, in words of its own
+WITH rsa AS (
+    SELECT member, pg_temp.value_of(pg_temp.number_of('RS256', member)) AS value
+      FROM unnest('{p,q,dp,dq,qi}'::text[]) AS member
+), prime AS (
+    SELECT max(value) FILTER (WHERE member = 'p') AS p, max(value) FILTER (WHERE member = 'q') AS q FROM rsa
+)
+INSERT INTO cases (name, base, change, expected)
+SELECT format('RSA, %s that is as good and larger than its modulus', member), 'RS256',
+       pg_temp.of_value(member, value + CASE member WHEN 'dp' THEN p - 1 WHEN 'dq' THEN q - 1 ELSE p END),
+       'key "K": its public and private parts do not belong together'
+  FROM rsa, prime
+ WHERE member NOT IN ('p', 'q')
+ ORDER BY member;
 INSERT INTO cases (name, base, change, remove, expected) VALUES
 ('RSA, all private numbers of another key', 'RS256', pg_temp.other('RS256', 'd', 'p', 'q', 'dp', 'dq', 'qi'), '{}',
  'key "K": its public and private parts do not belong together'),
@@ -758,7 +796,7 @@ SELECT 'PEM file: ' || name, base, pg_temp.pem('EC, PKCS#8'), members, expected
 ('beside a secret', 'HS256', '{"kty": "oct", "k": "dGVzdCBzZWNyZXQgb2YgdGhlIHNpZ25pbmcga2V5LCAx"}', 'key "K": pem_file is for asymmetric keys, a secret is given as k')
   ) AS v (name, base, members, expected);
 
-SELECT plan(708);
+SELECT plan(711);
 
 SELECT is(pg_temp.outcome(c), expected, format('%s: %s', name, replace(expected, 'key "K": ', ''))) FROM cases AS c ORDER BY name COLLATE "C";
 SELECT matches(pg_temp.outcome(pg_temp.ring((jwk - '{d,p,q,dp,dq,qi}'::text[]) || pg_temp.of_bytes('n', decode(repeat('ff', 255) || 'fe', 'hex'))), token),
