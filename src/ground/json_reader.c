@@ -57,7 +57,9 @@ vidtoken_json_parse(const char *text, int length, const char **reason)
 	json->allocated = 32;
 	json->nodes = palloc(json->allocated * sizeof(JsonNode));
 
-	if (!pg_verify_mbstr(PG_UTF8, text, length, true))
+	if (length > VIDTOKEN_JSON_MAX_LENGTH)
+		fail(json, "it is longer than 1 MB");
+	else if (!pg_verify_mbstr(PG_UTF8, text, length, true))
 		fail(json, "it is not valid UTF-8");
 	else if (parse_value(json, 0) >= 0 && peek(json) >= 0)
 		fail(json, "something follows the JSON value");

@@ -276,9 +276,12 @@ SELECT 'no user: ' || name, setup, 'SELECT vidtoken.vidtoken_issue(47)', '42501'
 ('the claim is a boolean', $s$SELECT pg_temp.claims('{"sub": true}')$s$),
 ('the claim is empty', $s$SELECT pg_temp.claims('{"sub": ""}')$s$),
 ('the claim is given twice', $s$SELECT pg_temp.claims('{"sub": 2, "sub": 3}')$s$),
+('more than 1 MB', $s$SELECT pg_temp.claims(rpad('{"sub": 2}', 1048577))$s$),
 ('the whole setting is empty', $s$SET LOCAL vidtoken.user_claim = ''; SELECT pg_temp.claims('')$s$)
 ) AS v(name, setup);
 INSERT INTO cases (name, setup, call, code, reason, hint) VALUES
+('1 MB of claims', $s$SELECT pg_temp.claims(rpad('{"sub": 2}', 1048576))$s$,
+ 'SELECT vidtoken.vidtoken_issue(47)', NULL, NULL, NULL),
 ('refresh without a user', $s$SELECT pg_temp.claims('')$s$,
  'SELECT vidtoken.vidtoken_refresh(47)', '42501', 'no_user', 'user_claim'),
 ('a user who takes no part', $s$SELECT pg_temp.claims('{"sub": "4711"}')$s$,
@@ -514,6 +517,7 @@ INSERT INTO cases (name, setup, call, code, reason, hint) VALUES
 ('room_format: unknown placeholder', NULL, $s$SET LOCAL vidtoken.room_format = '{user}-{suffix}'$s$, '22023', NULL, NULL),
 ('room_format: control character', NULL, $s$SET LOCAL vidtoken.room_format = E'{suffix}\n'$s$, '22023', NULL, NULL),
 ('room_format: without the id', NULL, $s$SET LOCAL vidtoken.room_format = 'room-{suffix}'$s$, NULL, NULL, NULL),
+('test_clock: no time zone', NULL, $s$SET LOCAL vidtoken.test_clock = '2026-01-01 00:00 Mars/Phobos'$s$, '22023', NULL, NULL),
 ('test_clock: no time', NULL, $s$SET LOCAL vidtoken.test_clock = 'noon'$s$, '22023', NULL, NULL),
 ('test_clock: before 1970', NULL, $s$SET LOCAL vidtoken.test_clock = '1969-12-31 23:59:59+00'$s$, '22023', NULL, NULL),
 ('test_clock: infinity', NULL, $s$SET LOCAL vidtoken.test_clock = 'infinity'$s$, '22023', NULL, NULL),
