@@ -40,6 +40,7 @@ static void read_participant(VidTokenSourceEntry *entry,
 							 VidTokenAppointment *appointment);
 static void read_row(VidTokenSourceEntry *entry,
 					 VidTokenAppointment *appointment);
+static char *read_key(HeapTuple row, int column, VidTokenKeyType *type);
 pg_noreturn static void raise_disagreement(void);
 pg_noreturn static void raise_empty(const char *column);
 static void read_occasion(VidTokenSourceEntry *entry,
@@ -238,12 +239,11 @@ read_row(VidTokenSourceEntry *entry, VidTokenAppointment *appointment)
 	bool		isnull;
 	Datum		value;
 
-	value = vidtoken_row_datum(row, VIDTOKEN_RESULT_APPOINTMENT_ID, &isnull);
-	appointment->appointment_id =
-		vidtoken_key_write(&entry->source.appointment_id, value);
+	appointment->appointment_id = read_key(row, VIDTOKEN_RESULT_APPOINTMENT_ID,
+										   &entry->source.appointment_id);
 	appointment->id_is_number = entry->source.appointment_id.is_number;
-	value = vidtoken_row_datum(row, VIDTOKEN_RESULT_USER_ID, &isnull);
-	appointment->user_id = vidtoken_key_write(&entry->source.user_id, value);
+	appointment->user_id = read_key(row, VIDTOKEN_RESULT_USER_ID,
+									&entry->source.user_id);
 
 	value = vidtoken_row_datum(row, VIDTOKEN_RESULT_ROOMS_DISAGREE, &isnull);
 	if (DatumGetBool(value))
@@ -270,6 +270,23 @@ read_row(VidTokenSourceEntry *entry, VidTokenAppointment *appointment)
 				errmsg("metadata in the relation of setting \"vidtoken.source\" cannot be read by clients"),
 				errdetail("It holds \\u0000 or half of a surrogate pair."),
 				errhint("A column of type jsonb refuses such text when it is written."));
+}
+
+/*
+ * read_key: an id as the row has it
+ *
+ * It was equal to the argument, but a function of the view that tells another
+ * value each time may have made NULL of it since.
+ */
+static char *
+read_key(HeapTuple row, int column, VidTokenKeyType *type)
+{
+	bool		isnull;
+	Datum		value = vidtoken_row_datum(row, column, &isnull);
+
+	if (isnull)
+		vidtoken_refuse(VIDTOKEN_NOT_FOUND);
+	return vidtoken_key_write(type, value);
 }
 
 static void

@@ -36,6 +36,7 @@ struct VidTokenKeptPlan
 	int			executions;		/* under way */
 };
 
+static CachedPlanSource *source_of(const VidTokenKeptPlan *kept);
 static void end_execution(const VidTokenPlan *plan, VidTokenKeptPlan *kept);
 static void release(VidTokenKeptPlan *kept);
 
@@ -66,9 +67,7 @@ vidtoken_plan_lock(const VidTokenPlan *plan)
 List *
 vidtoken_plan_relations(const VidTokenPlan *plan)
 {
-	List	   *sources = SPI_plan_get_plan_sources(plan->kept->spi_plan);
-
-	return ((CachedPlanSource *) linitial(sources))->relationOids;
+	return source_of(plan->kept)->relationOids;
 }
 
 /*
@@ -81,7 +80,21 @@ vidtoken_plan_is_valid(const VidTokenPlan *plan)
 }
 
 /*
+ * vidtoken_plan_result: columns of the rows that the plan returns, owned by the
+ * plan; NULL for none
+ */
+TupleDesc
+vidtoken_plan_result(const VidTokenPlan *plan)
+{
+	return source_of(plan->kept)->resultDesc;
+}
+
+/*
  * vidtoken_plan_prepare: analyze a statement, in place of what was there
+ *
+ * Callers read the rows as of the types that they found.  Where the core has to
+ * analyze the text again after all, because something that ran since changed
+ * what it reads, other types are an error (0A000).
  */
 void
 vidtoken_plan_prepare(VidTokenPlan *plan, const char *query,
@@ -98,6 +111,7 @@ vidtoken_plan_prepare(VidTokenPlan *plan, const char *query,
 	kept = MemoryContextAllocZero(TopMemoryContext, sizeof(VidTokenKeptPlan));
 	kept->spi_plan = spi_plan;
 	SPI_keepplan(spi_plan);
+	source_of(kept)->fixed_result = true;
 
 	vidtoken_plan_free(plan);
 	plan->kept = kept;
@@ -105,14 +119,30 @@ vidtoken_plan_prepare(VidTokenPlan *plan, const char *query,
 
 /*
  * vidtoken_plan_build: make the generic plan now, under the settings in force
+ *
+ * That is an execution as well: the planner evaluates what it takes for
+ * constant, and a function in it may call us again.
  */
 void
 vidtoken_plan_build(VidTokenPlan *plan)
 {
-	CachedPlan *cached = SPI_plan_get_cached_plan(plan->kept->spi_plan);
+	VidTokenKeptPlan *kept = plan->kept;
 
-	if (cached != NULL)
-		VidTokenReleasePlan(cached);
+	kept->executions++;
+	PG_TRY();
+	{
+		CachedPlan *cached = SPI_plan_get_cached_plan(kept->spi_plan);
+
+		if (cached != NULL)
+			VidTokenReleasePlan(cached);
+	}
+	PG_CATCH();
+	{
+		end_execution(plan, kept);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	end_execution(plan, kept);
 }
 
 /*
@@ -158,6 +188,15 @@ vidtoken_plan_free(VidTokenPlan *plan)
 	plan->kept = NULL;
 	if (kept != NULL)
 		release(kept);
+}
+
+/*
+ * source_of: the one statement of a plan
+ */
+static CachedPlanSource *
+source_of(const VidTokenKeptPlan *kept)
+{
+	return linitial(SPI_plan_get_plan_sources(kept->spi_plan));
 }
 
 /*

@@ -23,6 +23,7 @@ typedef struct VidTokenPlan
 
 extern void vidtoken_plan_lock(const VidTokenPlan *plan);
 extern List *vidtoken_plan_relations(const VidTokenPlan *plan);
+extern TupleDesc vidtoken_plan_result(const VidTokenPlan *plan);
 extern bool vidtoken_plan_is_valid(const VidTokenPlan *plan);
 extern void vidtoken_plan_prepare(VidTokenPlan *plan, const char *query,
 								  int nargs, const Oid *types);

@@ -132,7 +132,7 @@ UNION ALL SELECT s FROM shadow_of_vidtoken_event UNION ALL SELECT s FROM shadow_
 -- No policy and FORCE: nobody may see or write a row, the owner neither.
 SELECT pg_temp.for_each_table('ALTER TABLE vidtoken.TABLE_NAME ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY') AS ignored \gset
 
-SELECT plan(72);
+SELECT plan(76);
 
 -- A trap that catches nothing proves nothing.
 SET LOCAL ROLE regress_vidtoken_mallory;
@@ -531,24 +531,35 @@ SELECT throws_ok($$SELECT pg_temp.issue_from('clinic.recursive')$$, '54001', NUL
     'a source without end ends in the server''s own limit');
 SELECT is(pg_temp.issue_from('clinic.nesting'), '47 outer of inner, 2 sessions', 'after which calls work');
 
--- A bar is set by the id, which is spelled before the source is looked at: what
--- has gone by then, or refuses the id now, leaves it as it was spelled.
+-- The id is spelled and read before the source is looked at, and the check of
+-- its type may do what it wants.  A bar is set by the id as it was spelled,
+-- whatever became of the source; nothing else is told of a source that is not
+-- the one that was looked up.
 CREATE FUNCTION clinic.check_once(value integer) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF current_setting('test.then') = 'gone' THEN
-        PERFORM set_config('vidtoken.source', 'clinic.gone', true);
-    ELSIF current_setting('test.then') = 'refused' THEN
-        RETURN false;
-    ELSE
-        PERFORM set_config('test.then', 'refused', true);
-    END IF;
+    CASE current_setting('test.then')
+        WHEN 'gone' THEN
+            PERFORM set_config('vidtoken.source', 'clinic.gone', true);
+        WHEN 'refused' THEN
+            RETURN false;
+        WHEN 'refuse' THEN
+            PERFORM set_config('test.then', 'refused', true);
+        WHEN 'alter next' THEN
+            PERFORM set_config('test.then', 'alter', true);
+        WHEN 'alter' THEN
+            PERFORM set_config('test.then', 'pass', true);
+            ALTER TABLE clinic.vanishing ALTER duration TYPE integer USING 5;
+        ELSE
+            NULL;
+    END CASE;
     RETURN true;
 END;
 $$;
 CREATE DOMAIN clinic.once AS integer CHECK (clinic.check_once(VALUE));
-SELECT set_config('test.then', 'gone', true) AS ignored \gset
-CREATE TABLE clinic.vanishing (appointment_id clinic.once, user_id integer, starts_at timestamptz, duration interval);
+SELECT set_config('test.then', 'pass', true) AS ignored \gset
+CREATE TABLE clinic.vanishing AS
+SELECT appointment_id::clinic.once AS appointment_id, user_id, starts_at, duration FROM clinic.video_source;
 CREATE FUNCTION pg_temp.bar(call text, after text) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -572,6 +583,28 @@ SELECT is((SELECT string_agg(format('%s %s', appointment_id, coalesce(hard_stop:
     '3002 unknown, 3003 unknown', 'and so are those of appointments');
 SELECT throws_ok($$SELECT pg_temp.bar('revoke(3001, 2)', 'refused')$$, 'PT404', NULL,
     'an id that is refused from the first is nobody''s');
+SELECT throws_ok($$SELECT pg_temp.bar('issue(47, 2)', 'alter')$$, '0A000', NULL,
+    'a source that is altered when the id has been read');
+SELECT is(pg_temp.bar('revoke(47, 2)', 'alter next'), 'true', 'and a bar that is set all the same');
+SELECT is((pg_temp.refusal($$SELECT pg_temp.bar('issue(47, 2)', 'pass')$$)).reason, 'revoked', 'it holds');
+
+CREATE FUNCTION clinic.once_only(id integer) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF current_setting('test.then') = 'told' THEN
+        RETURN NULL;
+    END IF;
+    PERFORM set_config('test.then', 'told', true);
+    RETURN id;
+END;
+$$;
+CREATE VIEW clinic.once_only AS
+SELECT clinic.once_only(appointment_id) AS appointment_id, user_id, starts_at, duration
+  FROM clinic.video_source WHERE appointment_id = 60;
+SET LOCAL vidtoken.source = 'clinic.once_only';
+SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_issue(60, 2)')).code, 'PT404',
+    'an id that is NULL when it is told the second time');
+SET LOCAL vidtoken.source = 'clinic.video_source';
 
 SELECT * FROM finish();
 SELECT pg_temp.forget_keys() AS ignored \gset
