@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "compat.h"
 #include "funcapi.h"
 #include "policy/settings.h"
@@ -43,7 +44,14 @@ typedef enum GrantColumn
 
 #define GRANT_COLUMNS (GRANT_SERVER_URL + 1)
 
+static const Oid grant_types[GRANT_COLUMNS] = {
+	TEXTOID, TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID, JSONBOID, INT4OID,
+	TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID,
+	TEXTOID,
+};
+
 static TupleDesc result_descriptor(FunctionCallInfo fcinfo);
+static bool is_grant(TupleDesc descriptor);
 static char *in_words(TimestampTz expires_at, TimestampTz ends_at);
 
 /*
@@ -118,12 +126,29 @@ result_descriptor(FunctionCallInfo fcinfo)
 		vidtoken_raise_dropped();
 
 	descriptor = lookup_rowtype_tupdesc(type, -1);
-	if (descriptor->natts != GRANT_COLUMNS)
+	if (!is_grant(descriptor))
 		ereport(ERROR,
 				errcode(ERRCODE_DATATYPE_MISMATCH),
 				errmsg("library and SQL objects of extension \"vidtoken\" differ in version"),
 				errhint("ALTER EXTENSION vidtoken UPDATE, then reconnect."));
 	return descriptor;
+}
+
+/*
+ * is_grant: are the attributes, which their owner can alter, what is put into
+ * them?
+ */
+static bool
+is_grant(TupleDesc descriptor)
+{
+	int			i;
+
+	if (descriptor->natts != GRANT_COLUMNS)
+		return false;
+	for (i = 0; i < GRANT_COLUMNS; i++)
+		if (TupleDescAttr(descriptor, i)->atttypid != grant_types[i])
+			return false;
+	return true;
 }
 
 /*

@@ -32,6 +32,7 @@ static VidTokenStatement bar_participant = {
 	" RETURNING s.provider, s.room_name, s.user_identity",
 	.nargs = 4,
 	.types = {TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+	.results = {TEXTOID, TEXTOID, TEXTOID},
 };
 
 /* Locked, so that nobody sets or lifts the bar in between. */
@@ -102,6 +103,7 @@ static VidTokenStatement count_sessions = {
 	.read_only = true,
 	.nargs = 1,
 	.types = {TEXTOID},
+	.results = {INT4OID, TEXTOID, TEXTOID},
 };
 
 static int	counted_sessions(const char *appointment_id);

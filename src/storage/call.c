@@ -39,6 +39,7 @@ static VidTokenStatement look_up = {
 	.read_only = true,
 	.nargs = 2,
 	.types = {TEXTOID, TEXTOID},
+	.results = {INT4OID},
 };
 
 /* LEAST and GREATEST pass over NULLs. */

@@ -116,6 +116,8 @@ static VidTokenStatement read_state = {
 	.nargs = 7,
 	.types = {TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
 	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID},
+	.results = {BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID,
+	INT2OID, JSONBOID},
 };
 
 static TimestampTz fetch_time(int column);

@@ -33,6 +33,7 @@ static VidTokenStatement usage_of_key = {
 	.scans = true,
 	.nargs = 2,
 	.types = {TEXTOID, TIMESTAMPTZOID},
+	.results = {BOOLOID, INT8OID, TIMESTAMPTZOID},
 };
 
 /*

@@ -40,7 +40,14 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+/*
+ * Names in a text are looked up so often before somebody else's table is not
+ * there by a schema's rename at just that moment, but to stay.
+ */
+#define MAX_SHADOWED 100
+
 static void prepare(VidTokenStatement *statement);
+static void require_results(VidTokenStatement *statement);
 static void set_local(const char *name, const char *value);
 
 /*
@@ -96,11 +103,14 @@ uint64
 vidtoken_ledger_execute(VidTokenStatement *statement, Datum *values,
 						const char *nulls)
 {
-	Oid			owner = vidtoken_ledger_lock(statement);
+	Oid			owner;
 	Oid			caller;
 	int			security_context;
 	int			nest_level;
 
+	/* Not even the leader may take the latest snapshot in a parallel query. */
+	PreventCommandIfParallelMode("a statement on the ledger");
+	owner = vidtoken_ledger_lock(statement);
 	GetUserIdAndSecContext(&caller, &security_context);
 	SetUserIdAndSecContext(owner,
 						   security_context |
@@ -184,6 +194,7 @@ static void
 prepare(VidTokenStatement *statement)
 {
 	int			nest_level = NewGUCNestLevel();
+	int			shadowed = 0;
 
 	if (!statement->scans)
 		set_local("enable_seqscan", "off");
@@ -191,16 +202,49 @@ prepare(VidTokenStatement *statement)
 	{
 		Oid			schema = vidtoken_ledger_schema();
 
+		CHECK_FOR_INTERRUPTS();
 		vidtoken_plan_prepare(&statement->plan,
 							  psprintf(statement->query,
 									   quote_identifier(get_namespace_name(schema))),
 							  statement->nargs, statement->types);
 		if (vidtoken_ledger_is_shadowed(&statement->plan))
+		{
 			vidtoken_plan_free(&statement->plan);
+			if (++shadowed == MAX_SHADOWED)
+				vidtoken_ledger_raise_shadowed();
+		}
 		else if (vidtoken_plan_is_valid(&statement->plan))
+		{
+			require_results(statement);
 			vidtoken_plan_build(&statement->plan);
+		}
 	} while (!vidtoken_plan_is_valid(&statement->plan));
 	AtEOXact_GUC(true, nest_level);
+}
+
+/*
+ * require_results: the owner of a table can alter its columns
+ */
+static void
+require_results(VidTokenStatement *statement)
+{
+	TupleDesc	result = vidtoken_plan_result(&statement->plan);
+	int			i;
+
+	for (i = 0; result != NULL && i < result->natts; i++)
+	{
+		Oid			type = TupleDescAttr(result, i)->atttypid;
+
+		if (type == statement->results[i])
+			continue;
+		vidtoken_plan_free(&statement->plan);
+		ereport(ERROR,
+				errcode(ERRCODE_DATATYPE_MISMATCH),
+				errmsg("the ledger has type %s where extension \"vidtoken\" needs %s",
+					   format_type_be(type),
+					   format_type_be(statement->results[i])),
+				errhint("Give the columns of its tables the types back that the extension made them with."));
+	}
 }
 
 static void

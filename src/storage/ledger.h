@@ -15,6 +15,7 @@
 #include "storage/plan.h"
 
 #define VIDTOKEN_MAX_STATEMENT_ARGS 20
+#define VIDTOKEN_MAX_STATEMENT_RESULTS 7
 
 /* The session of appointment $1 and user $2 */
 #define VIDTOKEN_WHERE_SESSION \
@@ -61,6 +62,7 @@ typedef struct VidTokenStatement
 	bool		scans;			/* may read the whole table */
 	int			nargs;
 	Oid			types[VIDTOKEN_MAX_STATEMENT_ARGS];
+	Oid			results[VIDTOKEN_MAX_STATEMENT_RESULTS];	/* that it returns */
 	VidTokenPlan plan;
 } VidTokenStatement;
 

@@ -127,6 +127,19 @@ vidtoken_ledger_is_shadowed(const VidTokenPlan *plan)
 	return false;
 }
 
+/*
+ * vidtoken_ledger_raise_shadowed: 42P01, and look for the ledger again
+ */
+void
+vidtoken_ledger_raise_shadowed(void)
+{
+	tables[VIDTOKEN_TABLE_SESSION] = InvalidOid;
+	ereport(ERROR,
+			errcode(ERRCODE_UNDEFINED_TABLE),
+			errmsg("a statement on the ledger reaches a table that has the name of one of the ledger's"),
+			errhint("Give that table another name, or take it out of the rule that brings it in. A table of the ledger that was moved belongs back into the extension's schema."));
+}
+
 static void
 lock_tables(uint32 needed, LOCKMODE mode)
 {
@@ -173,19 +186,20 @@ find_ledger(void)
 {
 	Oid			extension;
 	Oid			schema = extension_schema(&extension);
+	Oid			found[lengthof(tables)];
 	size_t		i;
 
 	for (i = 0; i < lengthof(tables); i++)
 	{
-		tables[i] = get_relname_relid(table_names[i], schema);
-		if (is_member(tables[i], extension))
+		found[i] = get_relname_relid(table_names[i], schema);
+		if (is_member(found[i], extension))
 			continue;
-		tables[VIDTOKEN_TABLE_SESSION] = InvalidOid;
 		ereport(ERROR,
 				errcode(ERRCODE_UNDEFINED_TABLE),
 				errmsg("a table of extension \"vidtoken\" is not in the extension's schema"),
 				errhint("\"%s\" belongs there: move it back.", table_names[i]));
 	}
+	memcpy(tables, found, sizeof(tables));
 }
 
 /*

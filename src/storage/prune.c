@@ -50,6 +50,7 @@ static VidTokenStatement held = {
 	.scans = true,
 	.nargs = 1,
 	.types = {TIMESTAMPTZOID},
+	.results = {TEXTOID},
 };
 
 static VidTokenStatement forget_sessions = {
@@ -137,7 +138,13 @@ vidtoken_prune_candidates(TimestampTz cutoff)
 	count = vidtoken_ledger_execute(&held, &value, NULL);
 	MemoryContextSwitchTo(caller);
 	for (i = 0; i < count; i++)
-		ids = lappend(ids, vidtoken_ledger_text(i, 1));
+	{
+		char	   *id = vidtoken_ledger_text(i, 1);
+
+		/* Whoever gave the table another key may have let NULL in. */
+		if (id != NULL)
+			ids = lappend(ids, id);
+	}
 	SPI_finish();
 	return ids;
 }

@@ -16,6 +16,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
@@ -44,6 +45,7 @@ static VidTokenStatement reset = {
 	" RETURNING r.generation",
 	.nargs = 2,
 	.types = {TEXTOID, TIMESTAMPTZOID},
+	.results = {INT4OID},
 };
 
 static VidTokenStatement look_up = {
@@ -53,7 +55,11 @@ static VidTokenStatement look_up = {
 	.read_only = true,
 	.nargs = 1,
 	.types = {TEXTOID},
+	.results = {INT4OID, BOOLOID},
 };
+
+static bool is_as_made(Relation room);
+static bool is_primary_key(Relation relation, int column);
 
 /*
  * vidtoken_room_reset: begin the room's next generation, and return it
@@ -105,7 +111,8 @@ vidtoken_room_read(const char *appointment_id, bool *barred)
  * Reads the latest committed state through the primary key, without a
  * statement of SQL: every token asks for it, and most rooms have no row.  What
  * is not in the table itself, but in a partition or on another node, it does
- * not see: the statements on sessions ask for that too.
+ * not see, nor a table that somebody altered: the statements on sessions ask
+ * for that too.
  */
 int
 vidtoken_room_state(const char *appointment_id, bool *barred)
@@ -114,12 +121,13 @@ vidtoken_room_state(const char *appointment_id, bool *barred)
 	TupleDesc	descriptor = RelationGetDescr(room);
 	int			generation = 0;
 	ScanKeyData key;
+	Oid			index;
 	Snapshot	snapshot;
 	SysScanDesc scan;
 	HeapTuple	row;
 
 	*barred = false;
-	if (room->rd_rel->relkind != RELKIND_RELATION)
+	if (!is_as_made(room))
 	{
 		table_close(room, AccessShareLock);
 		return 0;
@@ -129,7 +137,9 @@ vidtoken_room_state(const char *appointment_id, bool *barred)
 	ScanKeyEntryInitialize(&key, 0, ROOM_APPOINTMENT_ID, BTEqualStrategyNumber,
 						   InvalidOid, C_COLLATION_OID, F_TEXTEQ,
 						   CStringGetTextDatum(appointment_id));
-	scan = systable_beginscan(room, VidTokenPrimaryKeyIndex(room), true,
+	index = VidTokenPrimaryKeyIndex(room);
+	scan = systable_beginscan(room, index, OidIsValid(index) &&
+							  is_primary_key(room, ROOM_APPOINTMENT_ID),
 							  snapshot, 1, &key);
 	row = systable_getnext(scan);
 	if (HeapTupleIsValid(row))
@@ -145,4 +155,36 @@ vidtoken_room_state(const char *appointment_id, bool *barred)
 	UnregisterSnapshot(snapshot);
 	table_close(room, AccessShareLock);
 	return generation;
+}
+
+/*
+ * is_as_made: a plain table, whose columns are where and what the SQL script
+ * made them?
+ */
+static bool
+is_as_made(Relation room)
+{
+	TupleDesc	descriptor = RelationGetDescr(room);
+
+	return room->rd_rel->relkind == RELKIND_RELATION &&
+		TupleDescAttr(descriptor, ROOM_APPOINTMENT_ID - 1)->atttypid == TEXTOID &&
+		TupleDescAttr(descriptor, ROOM_GENERATION - 1)->atttypid == INT4OID &&
+		TupleDescAttr(descriptor, ROOM_REVOKED_AT - 1)->atttypid == TIMESTAMPTZOID;
+}
+
+/*
+ * is_primary_key: is it this column alone?
+ */
+static bool
+is_primary_key(Relation relation, int column)
+{
+	Bitmapset  *columns = RelationGetIndexAttrBitmap(relation,
+													 INDEX_ATTR_BITMAP_PRIMARY_KEY);
+	int			member;
+	bool		result;
+
+	result = bms_get_singleton_member(columns, &member) &&
+		member == column - FirstLowInvalidHeapAttributeNumber;
+	bms_free(columns);
+	return result;
 }

@@ -112,11 +112,15 @@ typedef enum SessionArgument
 	" s.revoked_at IS NOT NULL, s.first_issued_at IS NOT NULL," \
 	ROOM_STATE
 
+#define SESSION_TYPES \
+	TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID, BOOLOID, BOOLOID, INT4OID
+
 static VidTokenStatement renew = {
 	.query = "UPDATE %1$s.vidtoken_session AS s" SET_SESSION VIDTOKEN_WHERE_SESSION
 	" AND s.first_issued_at IS NOT NULL RETURNING" SESSION_COLUMNS,
 	.nargs = RENEW_ARGS,
 	.types = {SHARED_TYPES},
+	.results = {SESSION_TYPES},
 };
 
 static VidTokenStatement create = {
@@ -133,6 +137,7 @@ static VidTokenStatement create = {
 	" RETURNING" SESSION_COLUMNS,
 	.nargs = CREATE_ARGS,
 	.types = {SHARED_TYPES, TEXTOID, TEXTOID},
+	.results = {SESSION_TYPES},
 };
 
 static VidTokenStatement move = {
@@ -150,6 +155,7 @@ static VidTokenStatement look_up = {
 	.read_only = true,
 	.nargs = 2,
 	.types = {TEXTOID, TEXTOID},
+	.results = {SESSION_TYPES},
 };
 
 static void fill_arguments(const VidTokenSessionEntry *entry,

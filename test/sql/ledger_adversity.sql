@@ -2,7 +2,7 @@
 \i test/setup.sql
 -- What others do to the ledger, the keyring and the source, by mistake or by
 -- intent: no call crashes, nobody gains a right, and a bar holds.
-SELECT plan(63);
+SELECT plan(77);
 
 -- settings that a function or trigger of the script may change
 CREATE FUNCTION clinic.swap_keyring(path text) RETURNS boolean
@@ -246,6 +246,89 @@ SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_refresh(47, 9)')).reason, '
 SET LOCAL vidtoken.record_sessions = 'required';
 SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_refresh(47, 9)')).reason, 'no_session',
           'required: there is nothing to refresh');
+
+-- what the owner of the tables may do to them: an answer, or a refusal
+CREATE FUNCTION pg_temp.after(ddl text, call text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    answer text;
+BEGIN
+    BEGIN
+        EXECUTE ddl;
+        EXECUTE 'SELECT ' || call INTO answer;
+        RAISE SQLSTATE 'ZZ999';
+    EXCEPTION
+        WHEN SQLSTATE 'ZZ999' THEN
+            RETURN answer;
+        WHEN OTHERS THEN
+            RETURN SQLSTATE || ' ' || SQLERRM;
+    END;
+END;
+$$;
+SELECT FROM pg_temp.clock(0);
+DELETE FROM vidtoken.vidtoken_session;
+SELECT FROM vidtoken.vidtoken_issue(47, 2);
+SELECT FROM vidtoken.vidtoken_issue(47, 3);
+\set another_key 'ALTER TABLE vidtoken.vidtoken_room DROP CONSTRAINT vidtoken_room_pkey; CREATE UNIQUE INDEX ON vidtoken.vidtoken_room (appointment_id); ALTER TABLE vidtoken.vidtoken_room ALTER appointment_id DROP NOT NULL; ALTER TABLE vidtoken.vidtoken_room ADD COLUMN id serial PRIMARY KEY; '
+SELECT is(pg_temp.after(:'another_key', 'user_identity FROM vidtoken.vidtoken_issue(47, 2)'),
+          '2-jane@example.com', 'another primary key of the rooms');
+SELECT is(pg_temp.after(:'another_key' || 'SELECT vidtoken.vidtoken_revoke_all(47)', 'expires_in FROM vidtoken.vidtoken_issue(47, 2)'),
+          'PT410 access to the appointment is revoked', 'where a bar holds');
+SELECT is(pg_temp.after(:'another_key' || $$INSERT INTO vidtoken.vidtoken_room VALUES (NULL, 1, '2020-01-01', '2020-01-01')$$,
+                        'vidtoken.vidtoken_prune()'),
+          '0', 'and NULL is no appointment that prune would ask for');
+SELECT is(pg_temp.after('ALTER TYPE vidtoken.vidtoken_grant ALTER ATTRIBUTE expires_in TYPE text', 'expires_in FROM vidtoken.vidtoken_issue(47, 2)'),
+          '42804 library and SQL objects of extension "vidtoken" differ in version', 'an altered result');
+SELECT is(pg_temp.after('ALTER EXTENSION vidtoken DROP VIEW vidtoken.vidtoken_sessions; DROP VIEW vidtoken.vidtoken_sessions; '
+                        'ALTER TABLE vidtoken.vidtoken_session ALTER user_identity TYPE integer USING 5', call),
+          '42804 the ledger has type integer where extension "vidtoken" needs text', 'an altered column of sessions: ' || call)
+  FROM unnest(ARRAY['expires_in FROM vidtoken.vidtoken_refresh(47, 2)', 'vidtoken.vidtoken_revoke(47, 2)']) AS call;
+SELECT is(pg_temp.after('ALTER TABLE vidtoken.vidtoken_room ALTER generation DROP DEFAULT, ALTER generation TYPE numeric', call),
+          '42804 the ledger has type numeric where extension "vidtoken" needs integer', 'an altered column of rooms: ' || call)
+  FROM unnest(ARRAY['expires_in FROM vidtoken.vidtoken_refresh(47, 2)', 'vidtoken.vidtoken_reset_room(47)',
+                    'vidtoken.vidtoken_room_settings(47)']) AS call;
+SELECT is(pg_temp.after('ALTER TABLE vidtoken.vidtoken_quality ALTER quality TYPE numeric', 'vidtoken.vidtoken_status(47)'),
+          '42804 the ledger has type numeric where extension "vidtoken" needs smallint', 'an altered column of quality');
+SELECT is(pg_temp.after('CREATE TABLE clinic.vidtoken_session (LIKE vidtoken.vidtoken_session); '
+                        'CREATE RULE keep AS ON DELETE TO vidtoken.vidtoken_session DO ALSO INSERT INTO clinic.vidtoken_session SELECT OLD.*',
+                        'vidtoken.vidtoken_prune()'),
+          '42P01 a statement on the ledger reaches a table that has the name of one of the ledger''s', 'a rule with a table of the same name');
+SELECT is(pg_temp.after('SELECT FROM vidtoken.vidtoken_refresh(47, 2); '
+                        'ALTER TABLE vidtoken.vidtoken_room SET SCHEMA clinic; '
+                        'CREATE TABLE vidtoken.vidtoken_room (LIKE clinic.vidtoken_room INCLUDING ALL)',
+                        'expires_in FROM vidtoken.vidtoken_refresh(47, 2)'),
+          '42P01 a statement on the ledger reaches a table that has the name of one of the ledger''s', 'a table that took the place of another');
+
+-- a function that runs while its statement is planned, and makes it again
+CREATE FUNCTION clinic.alter_and_report() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM set_config('test.note', 'off', true);
+    ALTER TABLE vidtoken.vidtoken_quality SET (fillfactor = 60);
+    PERFORM vidtoken.vidtoken_report_quality(47, 3, 4);
+END;
+$$;
+CREATE FUNCTION clinic.note() RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+BEGIN
+    IF current_setting('test.note', true) = 'on' THEN
+        PERFORM clinic.alter_and_report();
+    END IF;
+    RETURN 'x';
+END;
+$$;
+SELECT is(pg_temp.after('ALTER TABLE vidtoken.vidtoken_quality ADD note text DEFAULT clinic.note(); '
+                        'SET LOCAL test.note = on; SELECT vidtoken.vidtoken_report_quality(47, 2, 5)',
+                        $$string_agg(quality || note, ' ' ORDER BY quality) FROM vidtoken.vidtoken_quality$$),
+          '4x 5x', 'a report within the planning of another');
+
+-- a function that says of itself that it may run in parallel
+CREATE FUNCTION clinic.room_of(id integer) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT room_name FROM vidtoken.vidtoken_status(id)';
+CREATE TABLE clinic.ids AS SELECT 47 AS id;
+SELECT set_config(name, 'on', true) AS ignored FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query') \gset
+SELECT is((pg_temp.refusal('SELECT clinic.room_of(id) FROM clinic.ids')).code, '25000', 'in a parallel query there is no ledger');
+SELECT set_config(name, 'off', true) AS ignored FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query') \gset
 
 -- what vidtoken_check() tells of all this
 CREATE FUNCTION pg_temp.tells(word text) RETURNS boolean LANGUAGE sql AS $$
