@@ -180,6 +180,8 @@ settle_session(VidTokenLedgerMode mode, TimestampTz now,
 	if (mode == VIDTOKEN_LEDGER_WRITE)
 	{
 		write_session(now, entry, session);
+		/* A trigger on the ledger may shorten a token's life, not prolong it. */
+		session->expires_at = Min(session->expires_at, entry->life->limit);
 		return;
 	}
 

@@ -33,6 +33,7 @@
 #include "access/xact.h"
 #include "compat.h"
 #include "miscadmin.h"
+#include "parser/parse_coerce.h"
 #include "policy/settings.h"
 #include "storage/ledger.h"
 #include "storage/ledger_tables.h"
@@ -200,12 +201,11 @@ prepare(VidTokenStatement *statement)
 		set_local("enable_seqscan", "off");
 	do
 	{
-		Oid			schema = vidtoken_ledger_schema();
+		const char *schema = quote_identifier(vidtoken_ledger_schema());
 
 		CHECK_FOR_INTERRUPTS();
 		vidtoken_plan_prepare(&statement->plan,
-							  psprintf(statement->query,
-									   quote_identifier(get_namespace_name(schema))),
+							  psprintf(statement->query, schema),
 							  statement->nargs, statement->types);
 		if (vidtoken_ledger_is_shadowed(&statement->plan))
 		{
@@ -224,6 +224,8 @@ prepare(VidTokenStatement *statement)
 
 /*
  * require_results: the owner of a table can alter its columns
+ *
+ * varchar is as good as text.
  */
 static void
 require_results(VidTokenStatement *statement)
@@ -235,7 +237,7 @@ require_results(VidTokenStatement *statement)
 	{
 		Oid			type = TupleDescAttr(result, i)->atttypid;
 
-		if (type == statement->results[i])
+		if (IsBinaryCoercible(type, statement->results[i]))
 			continue;
 		vidtoken_plan_free(&statement->plan);
 		ereport(ERROR,

@@ -85,12 +85,26 @@ vidtoken_ledger_lock(const VidTokenStatement *statement)
 }
 
 /*
- * vidtoken_ledger_schema: of the tables, after they have been locked
+ * vidtoken_ledger_schema: name of the tables' schema, after those have been
+ * locked that a statement needs
+ *
+ * Raises 42P01 when the one of sessions, which it may not need, is gone.
  */
-Oid
+char *
 vidtoken_ledger_schema(void)
 {
-	return get_rel_namespace(tables[VIDTOKEN_TABLE_SESSION]);
+	Oid			schema = get_rel_namespace(tables[VIDTOKEN_TABLE_SESSION]);
+	char	   *name = get_namespace_name(schema);
+
+	if (name == NULL)
+	{
+		tables[VIDTOKEN_TABLE_SESSION] = InvalidOid;
+		ereport(ERROR,
+				errcode(ERRCODE_UNDEFINED_TABLE),
+				errmsg("a table of extension \"vidtoken\" was dropped during the call"),
+				errhint("Call again when it is there."));
+	}
+	return name;
 }
 
 /*

@@ -14,7 +14,7 @@
 #include "storage/ledger.h"
 
 extern Oid	vidtoken_ledger_lock(const VidTokenStatement *statement);
-extern Oid	vidtoken_ledger_schema(void);
+extern char *vidtoken_ledger_schema(void);
 extern bool vidtoken_ledger_is_shadowed(const VidTokenPlan *plan);
 pg_noreturn extern void vidtoken_ledger_raise_shadowed(void);
 

@@ -2,7 +2,7 @@
 \i test/setup.sql
 -- What others do to the ledger, the keyring and the source, by mistake or by
 -- intent: no call crashes, nobody gains a right, and a bar holds.
-SELECT plan(77);
+SELECT plan(80);
 
 -- settings that a function or trigger of the script may change
 CREATE FUNCTION clinic.swap_keyring(path text) RETURNS boolean
@@ -298,6 +298,20 @@ SELECT is(pg_temp.after('SELECT FROM vidtoken.vidtoken_refresh(47, 2); '
                         'CREATE TABLE vidtoken.vidtoken_room (LIKE clinic.vidtoken_room INCLUDING ALL)',
                         'expires_in FROM vidtoken.vidtoken_refresh(47, 2)'),
           '42P01 a statement on the ledger reaches a table that has the name of one of the ledger''s', 'a table that took the place of another');
+SELECT is(pg_temp.after('ALTER EXTENSION vidtoken DROP VIEW vidtoken.vidtoken_sessions; DROP VIEW vidtoken.vidtoken_sessions; '
+                        'ALTER TABLE vidtoken.vidtoken_session ALTER room_name TYPE varchar(64)', 'expires_in FROM vidtoken.vidtoken_refresh(47, 2)'),
+          '5400', 'varchar is as good as text');
+CREATE FUNCTION clinic.set_life() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    NEW.expires_at := NEW.issued_at + TG_ARGV[0]::interval;
+    RETURN NEW;
+END;
+$$;
+SELECT is(pg_temp.after(format('CREATE TRIGGER life BEFORE INSERT OR UPDATE ON vidtoken.vidtoken_session FOR EACH ROW EXECUTE FUNCTION clinic.set_life(%L)', life),
+                        'expires_in FROM vidtoken.vidtoken_refresh(47, 2)'), expires_in, 'a trigger that sets a life of ' || life)
+  FROM (VALUES (1, '70 minutes', '4200'), (2, '10 years', '10800')) AS t(i, life, expires_in)
+ ORDER BY i;
 
 -- a function that runs while its statement is planned, and makes it again
 CREATE FUNCTION clinic.alter_and_report() RETURNS void
