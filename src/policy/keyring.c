@@ -175,11 +175,13 @@ vidtoken_keyring_problem(void)
 
 /*
  * current_keys: asked for each time, because a call from inside a statement
- * of ours may have left us without
+ * of ours may have left us without, or with those of a path of its own
  */
 static List *
 current_keys(void)
 {
+	if (!is_latest_path())
+		look();
 	if (keyring == NULL)
 		ereport(ERROR,
 				errcode(ERRCODE_CONFIG_FILE_ERROR),

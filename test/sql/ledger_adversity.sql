@@ -90,30 +90,39 @@ SELECT is(pg_temp.refused_without(call), refused, call || ', whichever value is 
                (11, 's::text FROM vidtoken.vidtoken_sessions AS s', '')) AS t(i, call, refused)
  ORDER BY i;
 
--- a keyring that goes away while a call runs
+-- a keyring that goes away while a call runs, or is that of a call within it
 CREATE VIEW clinic.swapping AS
 SELECT * FROM clinic.video_source
  WHERE clinic.swap_keyring(current_setting('vidtoken.keyring') || '.none');
-SET LOCAL vidtoken.source = 'clinic.swapping';
+CREATE VIEW clinic.taking AS
+SELECT * FROM clinic.video_source
+ WHERE set_config('vidtoken.keyring', current_setting('vidtoken.keyring') || '.none', true) <> '';
+SET LOCAL vidtoken.source = 'clinic.taking';
 SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_issue(47, 2)')).code, 'F0000',
           'a view''s function takes the keyring away: refused');
+SET LOCAL vidtoken.source = 'clinic.swapping';
+SELECT is(expires_in, 5400, 'it asks for another one, fails and gives ours back') FROM vidtoken.vidtoken_issue(47, 2);
 SET LOCAL vidtoken.source = 'clinic.video_source';
-SET LOCAL vidtoken.keyring = :'keyring';
-SELECT is(expires_in, 5400, 'the next call has it again') FROM vidtoken.vidtoken_issue(47, 2);
 CREATE FUNCTION clinic.swap_in_trigger() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
-    PERFORM clinic.swap_keyring(current_setting('vidtoken.keyring') || '.none');
+    IF TG_ARGV[0] = 'take' THEN
+        PERFORM set_config('vidtoken.keyring', current_setting('vidtoken.keyring') || '.none', true);
+    ELSE
+        PERFORM clinic.swap_keyring(current_setting('vidtoken.keyring') || '.none');
+    END IF;
     RETURN NEW;
 END;
 $$;
 CREATE TRIGGER swap BEFORE UPDATE ON vidtoken.vidtoken_session
-    FOR EACH ROW EXECUTE FUNCTION clinic.swap_in_trigger();
+    FOR EACH ROW EXECUTE FUNCTION clinic.swap_in_trigger('take');
 SELECT is((pg_temp.refusal('SELECT vidtoken.vidtoken_refresh(47, 2)')).code, 'F0000',
           'a trigger on the ledger takes it away: refused');
 DROP TRIGGER swap ON vidtoken.vidtoken_session;
-SET LOCAL vidtoken.keyring = :'keyring';
-SELECT is(expires_in, 5400, 'the next call has it again') FROM vidtoken.vidtoken_refresh(47, 2);
+CREATE TRIGGER swap BEFORE UPDATE ON vidtoken.vidtoken_session
+    FOR EACH ROW EXECUTE FUNCTION clinic.swap_in_trigger('ask');
+SELECT is(expires_in, 5400, 'it asks for another one, fails and gives ours back') FROM vidtoken.vidtoken_refresh(47, 2);
+DROP TRIGGER swap ON vidtoken.vidtoken_session;
 
 -- a row that does not get in
 CREATE FUNCTION clinic.suppress() RETURNS trigger
