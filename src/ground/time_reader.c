@@ -15,6 +15,7 @@
 #include "utils/datetime.h"
 
 static bool decode(const char *text, TimestampTz *time);
+static bool is_relative(char **field, const int *ftype, int nf);
 static bool read_number(const char **text, int digits, char next,
 						int min, int max, int *number);
 static bool read_fraction(const char **text, int *microseconds);
@@ -23,7 +24,8 @@ static bool read_zone(const char **text, int *minutes);
 /*
  * vidtoken_time_read: what PostgreSQL takes for a timestamp with time zone
  *
- * False for what is none, and for infinity.  Before 16 the core raises an error
+ * False for what is none, for infinity, and for what means another time when it
+ * is read again.  Before 16 the core raises an error
  * for a time zone that there is not, which must not come out of the check hook
  * of a setting: it may run in the postmaster.  Nothing is held that an abort
  * would have to release.
@@ -70,10 +72,33 @@ decode(const char *text, TimestampTz *time)
 
 	return ParseDateTime(text, work, sizeof(work), field, ftype,
 						 MAXDATEFIELDS, &nf) == 0 &&
+		!is_relative(field, ftype, nf) &&
 		VidTokenDecodeDateTime(field, ftype, nf, &dtype, &tm, &fsec, &tz,
 							   &ignored) == 0 &&
 		dtype == DTK_DATE &&
 		tm2timestamp(&tm, fsec, &tz, time) == 0;
+}
+
+/*
+ * is_relative: now, today, tomorrow or yesterday?
+ */
+static bool
+is_relative(char **field, const int *ftype, int nf)
+{
+	int			i;
+
+	for (i = 0; i < nf; i++)
+	{
+		int			value;
+
+		if (ftype[i] != DTK_STRING ||
+			DecodeSpecial(i, field[i], &value) != RESERV)
+			continue;
+		if (value == DTK_NOW || value == DTK_TODAY ||
+			value == DTK_TOMORROW || value == DTK_YESTERDAY)
+			return true;
+	}
+	return false;
 }
 
 /*

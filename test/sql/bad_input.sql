@@ -518,6 +518,7 @@ INSERT INTO cases (name, setup, call, code, reason, hint) VALUES
 ('room_format: control character', NULL, $s$SET LOCAL vidtoken.room_format = E'{suffix}\n'$s$, '22023', NULL, NULL),
 ('room_format: without the id', NULL, $s$SET LOCAL vidtoken.room_format = 'room-{suffix}'$s$, NULL, NULL, NULL),
 ('test_clock: no time zone', NULL, $s$SET LOCAL vidtoken.test_clock = '2026-01-01 00:00 Mars/Phobos'$s$, '22023', NULL, NULL),
+('test_clock: another time each time', NULL, $s$SET LOCAL vidtoken.test_clock = 'today 10:00+00'$s$, '22023', NULL, NULL),
 ('test_clock: no time', NULL, $s$SET LOCAL vidtoken.test_clock = 'noon'$s$, '22023', NULL, NULL),
 ('test_clock: before 1970', NULL, $s$SET LOCAL vidtoken.test_clock = '1969-12-31 23:59:59+00'$s$, '22023', NULL, NULL),
 ('test_clock: infinity', NULL, $s$SET LOCAL vidtoken.test_clock = 'infinity'$s$, '22023', NULL, NULL),
