@@ -14,6 +14,7 @@
 #define VIDTOKEN_COMPAT_H
 
 #include "utils/guc.h"
+#include "utils/guc_tables.h"
 #include "utils/timestamp.h"
 
 #if PG_VERSION_NUM >= 160000
@@ -57,6 +58,18 @@
 #define VidTokenBase64Source(data) (data)
 #else
 #define VidTokenBase64Source(data) ((const char *) (data))
+#endif
+
+/* 16 keeps settings in a hash table, and makes an array of them. */
+#if PG_VERSION_NUM >= 160000
+#define VidTokenAllSettings(count) get_guc_variables(count)
+#else
+static inline struct config_generic **
+VidTokenAllSettings(int *count)
+{
+	*count = GetNumConfigOptions();
+	return get_guc_variables();
+}
 #endif
 
 /* 16 gave check hooks their own allocator. */

@@ -25,10 +25,9 @@ static bool read_zone(const char **text, int *minutes);
  * vidtoken_time_read: what PostgreSQL takes for a timestamp with time zone
  *
  * False for what is none, for infinity, and for what means another time when it
- * is read again.  Before 16 the core raises an error
- * for a time zone that there is not, which must not come out of the check hook
- * of a setting: it may run in the postmaster.  Nothing is held that an abort
- * would have to release.
+ * is read again.  Before 16 the core raises an error for a time zone that there
+ * is not, which must not come out of the check hook of a setting: it may run in
+ * the postmaster.  Nothing is held that an abort would have to release.
  */
 bool
 vidtoken_time_read(const char *text, TimestampTz *time)

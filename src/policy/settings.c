@@ -20,6 +20,7 @@
 
 #include "compat.h"
 #include "ground/time_reader.h"
+#include "mb/pg_wchar.h"
 #include "policy/room_name.h"
 #include "policy/settings.h"
 #include "provider/provider.h"
@@ -56,6 +57,7 @@ int			vidtoken_record_sessions;
 static char *test_clock_string;
 static TimestampTz test_clock = DT_NOBEGIN; /* -infinity: the real clock */
 
+static int	count_connection_options(void);
 static bool check_source(char **newval, void **extra, GucSource source);
 static bool check_provider(char **newval, void **extra, GucSource source);
 static bool check_keyring(char **newval, void **extra, GucSource source);
@@ -203,11 +205,17 @@ static const struct config_enum_entry record_modes[] = {
 
 /*
  * vidtoken_settings_init: define all settings and reserve their prefix
+ *
+ * Options of the connection come before the stored values in a session's start,
+ * and win over them.  Where the library is loaded later it shows only now that
+ * the role may not set them, and the stored values are lost to the session: it
+ * must not go on with the defaults in their place.
  */
 void
 vidtoken_settings_init(void)
 {
 	size_t		i;
+	int			options = count_connection_options();
 
 	for (i = 0; i < lengthof(durations); i++)
 		DefineCustomIntVariable(durations[i].name, durations[i].summary,
@@ -239,15 +247,42 @@ vidtoken_settings_init(void)
 							 VIDTOKEN_RECORD_REQUIRED, record_modes,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 
+	if (count_connection_options() < options)
+		ereport(FATAL,
+				errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				errmsg("a setting of extension \"vidtoken\" in the connection's options was refused"),
+				errdetail("It has taken the place of the stored value."),
+				errhint("Connect without it."));
 	MarkGUCPrefixReserved("vidtoken");
 }
 
 /*
- * vidtoken_settings_check: raise F0000 when settings contradict each other
+ * count_connection_options: settings of ours that the connection's options set
+ */
+static int
+count_connection_options(void)
+{
+	int			count;
+	struct config_generic **settings = VidTokenAllSettings(&count);
+	int			found = 0;
+	int			i;
+
+	for (i = 0; i < count; i++)
+		if (settings[i]->reset_source == PGC_S_CLIENT &&
+			pg_strncasecmp(settings[i]->name, "vidtoken.", strlen("vidtoken.")) == 0)
+			found++;
+	return found;
+}
+
+/*
+ * vidtoken_settings_check: raise F0000 when settings contradict each other, or
+ * hold what no token may
  */
 void
 vidtoken_settings_check(void)
 {
+	size_t		i;
+
 	if (vidtoken_min_ttl > vidtoken_max_ttl)
 		ereport(ERROR,
 				errcode(ERRCODE_CONFIG_FILE_ERROR),
@@ -255,6 +290,13 @@ vidtoken_settings_check(void)
 				errdetail("min_ttl is %d s, max_ttl is %d s.",
 						  vidtoken_min_ttl, vidtoken_max_ttl),
 				errhint("Lower \"vidtoken.min_ttl\" or raise \"vidtoken.max_ttl\"."));
+	for (i = 0; i < lengthof(strings); i++)
+		if (!pg_verifymbstr(*strings[i].variable, strlen(*strings[i].variable), true))
+			ereport(ERROR,
+					errcode(ERRCODE_CONFIG_FILE_ERROR),
+					errmsg("setting \"%s\" is not valid in the encoding of the database",
+						   strings[i].name),
+					errhint("A configuration file is read as it is: write it in that encoding."));
 }
 
 /*

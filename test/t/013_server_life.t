@@ -15,6 +15,7 @@ exec "${PYTHON:-/usr/bin/python3}" -B "$0" "$@"
 #
 # test/t/013_server_life.t
 
+import collections
 import os
 import sys
 
@@ -68,6 +69,69 @@ equal(got.sqlstate, '42501', 'nor can a plain user\'s function')
 got = refusal(plain, "ALTER ROLE %s SET vidtoken.max_ttl = '24h'" % user)
 equal(got.sqlstate, '42501', 'nor a stored setting of the user\'s own role')
 plain.close()
+
+# Options of the connection win over what is stored, before anybody knows that
+# they are not the role's to set.
+rows(watcher, "ALTER DATABASE %s SET vidtoken.max_ttl = '90min'" % clinic.name)
+rows(watcher, 'GRANT USAGE ON SCHEMA vidtoken TO ' + user)
+LIFE = "SELECT vidtoken.vidtoken_ttl('300 minutes')::text"
+
+
+def with_options(*settings, **more):
+    return connect(clinic.name, options=' '.join(
+        '-c vidtoken.%s=%s' % setting for setting in settings), **more)
+
+
+for what, preloaded in (('preloaded', True), ('loaded by the first call', False)):
+    if not preloaded:
+        rows(watcher, 'ALTER DATABASE %s RESET session_preload_libraries'
+             % clinic.name)
+    session = with_options()
+    equal(value(session, LIFE), '01:30:00',
+          what + ': what is stored is in force')
+    session.close()
+    for setting, given in (('max_ttl', '1'), ('user_setting', 'x.y')):
+        logged = len(server_log())
+        try:
+            session = with_options((setting, given), user=user)
+            answer = value(session, LIFE)
+        except psycopg2.Error:
+            answer = None
+        equal((answer, b'options was refused' in server_log()[logged:]),
+              (None, True),
+              '%s: options of a plain user with %s end the session'
+              % (what, setting))
+    session = with_options(('max_ttl', '2h'))
+    equal(value(session, LIFE), '02:00:00', what + ': those of a superuser hold')
+    session.close()
+
+# Half of the settings cannot be defined: neither by a cancelled first call, nor
+# by one in a parallel query.
+broken = collections.Counter()
+for number in range(60):
+    session = connect(clinic.name, user)
+    for name, setting in settings[:15]:
+        rows(session, "SELECT set_config('%s', 'x', false)" % name)
+    rows(session, 'SET statement_timeout = %d' % (1 + number % 3))
+    refusal(session, LIFE)
+    # This may be cancelled as well.
+    wait_until(lambda: not refusal(session, 'SET statement_timeout = 0').sqlstate)
+    broken[refusal(session, LIFE).sqlstate] += 1
+    session.close()
+equal(dict(broken), {'': 60}, 'a first call that is cancelled spoils nothing')
+session = connect(clinic.name, user)
+rows(session, 'CREATE FUNCTION pg_temp.life() RETURNS text LANGUAGE plpgsql '
+     "PARALLEL SAFE AS $$ BEGIN RETURN vidtoken.vidtoken_ttl('5 hours'); END $$")
+for setting in ('parallel_setup_cost', 'parallel_tuple_cost',
+                'min_parallel_table_scan_size', 'max_parallel_workers'):
+    rows(session, 'SET %s = 0' % setting)
+equal(refusal(session, 'SELECT DISTINCT pg_temp.life() FROM pg_class').sqlstate,
+      '55000', 'a first call in a parallel query is refused')
+equal(value(session, LIFE), '01:30:00', 'and the next knows what is stored')
+session.close()
+rows(watcher, "ALTER DATABASE %s SET session_preload_libraries = 'vidtoken'"
+     % clinic.name)
+rows(watcher, 'ALTER DATABASE %s RESET vidtoken.max_ttl' % clinic.name)
 
 bare = clinic.name + '_bare'
 rows(clinic.admin, 'CREATE DATABASE %s TEMPLATE template0' % bare)
@@ -124,6 +188,17 @@ for change in (('max_ttl', '3h'), ('max_ttl', '4h')):
     rows(clinic.admin, 'SELECT pg_reload_conf()')
     ok(wait_until(lambda: value(watcher, 'SHOW vidtoken.max_ttl')
                   == change[1]), 'a reload reaches a running session')
+
+# Nobody asks what encoding a configuration file has.
+path = os.path.join(os.environ['VIDTOKEN_PGDATA'], 'postgresql.conf')
+size = os.path.getsize(path)
+with open(path, 'ab') as file:
+    file.write(b"vidtoken.server_url = 'wss://m\xfcller.example'\n")
+for code in ('F0000', ''):
+    rows(clinic.admin, 'SELECT pg_reload_conf()')
+    ok(wait_until(lambda: refusal(watcher, ISSUE, (47, 2)).sqlstate == code),
+       'a setting of another encoding: ' + (code or 'mended'))
+    os.truncate(path, size)
 
 #
 # The keyring
