@@ -1,5 +1,6 @@
 \unset ECHO
 \i test/setup.sql
+\i test/numbers.sql
 
 -- Promise: a token that no token key of the keyring signed, with that key's
 -- own algorithm, is not valid, by whatever name the attack goes; what differs
@@ -86,33 +87,6 @@ $$;
 CREATE FUNCTION pg_temp.with_signature(token text, signature bytea) RETURNS text
 LANGUAGE sql AS $$
     SELECT split_part(token, '.', 1) || '.' || split_part(token, '.', 2) || '.' || pg_temp.base64url(signature)
-$$;
--- big-endian numbers
-CREATE FUNCTION pg_temp.number(octets bytea) RETURNS numeric
-LANGUAGE plpgsql AS $$
-DECLARE
-    result numeric := 0;
-BEGIN
-    FOR i IN 0..length(octets) - 1 LOOP
-        result := result * 256 + get_byte(octets, i);
-    END LOOP;
-    RETURN result;
-END;
-$$;
-CREATE FUNCTION pg_temp.octets(value numeric, size integer) RETURNS bytea
-LANGUAGE plpgsql AS $$
-DECLARE
-    result bytea := decode(repeat('00', size), 'hex');
-BEGIN
-    FOR i IN REVERSE size - 1..0 LOOP
-        result := set_byte(result, i, (value % 256)::integer);
-        value := div(value, 256);
-    END LOOP;
-    IF value <> 0 THEN
-        RAISE 'it has more than % bytes', size;
-    END IF;
-    RETURN result;
-END;
 $$;
 CREATE FUNCTION pg_temp.reversed(octets bytea) RETURNS bytea
 LANGUAGE sql AS $$

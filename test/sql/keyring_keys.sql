@@ -1,5 +1,6 @@
 \unset ECHO
 \i test/setup.sql
+\i test/numbers.sql
 
 -- test/sql/keyring_keys.sql: which keys a keyring takes, and what they do then
 --
@@ -423,30 +424,6 @@ LANGUAGE sql AS $$
     SELECT jsonb_build_object(member, pg_temp.b64(octets))
 $$;
 
-CREATE FUNCTION pg_temp.value_of(octets bytea) RETURNS numeric
-LANGUAGE plpgsql AS $$
-DECLARE
-    result numeric := 0;
-BEGIN
-    FOR i IN 0 .. length(octets) - 1 LOOP
-        result := result * 256 + get_byte(octets, i);
-    END LOOP;
-    RETURN result;
-END;
-$$;
-CREATE FUNCTION pg_temp.of_value(member text, value numeric) RETURNS jsonb
-LANGUAGE plpgsql AS $$
-DECLARE
-    hex text := '';
-BEGIN
-    WHILE value > 0 LOOP
-        hex := lpad(to_hex(mod(value, 256)::integer), 2, '0') || hex;
-        value := div(value, 256);
-    END LOOP;
-    RETURN pg_temp.of_bytes(member, decode(hex, 'hex'));
-END;
-$$;
-
 -- as they are, and their public parts alone
 INSERT INTO cases (name, base, expected)
 SELECT name, name, CASE WHEN name LIKE 'RSA %' THEN 'cannot sign, verifies' ELSE 'signs, verifies' END FROM material ORDER BY name COLLATE "C";
@@ -515,16 +492,17 @@ SELECT format('RSA, %s of another key', member), 'RS256', pg_temp.other('RS256',
   FROM unnest('{d,p,q,dp,dq,qi}'::text[]) AS member;
 -- such a d is refused by OpenSSL 3.5 already, in words of its own
 WITH rsa AS (
-    SELECT member, pg_temp.value_of(pg_temp.number_of('RS256', member)) AS value
+    SELECT member, pg_temp.number(pg_temp.number_of('RS256', member)) AS value
       FROM unnest('{p,q,dp,dq,qi}'::text[]) AS member
 ), prime AS (
     SELECT max(value) FILTER (WHERE member = 'p') AS p, max(value) FILTER (WHERE member = 'q') AS q FROM rsa
 )
 INSERT INTO cases (name, base, change, expected)
 SELECT format('RSA, %s that is as good and larger than its modulus', member), 'RS256',
-       pg_temp.of_value(member, value + CASE member WHEN 'dp' THEN p - 1 WHEN 'dq' THEN q - 1 ELSE p END),
+       pg_temp.of_bytes(member, substr(octets, 1 + (get_byte(octets, 0) = 0)::integer)),
        'key "K": its public and private parts do not belong together'
-  FROM rsa, prime
+  FROM rsa, prime,
+       pg_temp.octets(value + CASE member WHEN 'dp' THEN p - 1 WHEN 'dq' THEN q - 1 ELSE p END, 129) AS octets
  WHERE member NOT IN ('p', 'q')
  ORDER BY member;
 INSERT INTO cases (name, base, change, remove, expected) VALUES

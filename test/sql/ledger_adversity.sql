@@ -48,32 +48,15 @@ CREATE FUNCTION clinic.fill_ledger() RETURNS void LANGUAGE sql AS $$
     SELECT provider, room_name, 'RM1', 'PA1', user_identity, issued_at, issued_at, NULL, issued_at
       FROM vidtoken.vidtoken_session WHERE user_id = '2';
 $$;
-CREATE FUNCTION pg_temp.refused_without(call text) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-    place record;
-    refused text := '';
-BEGIN
-    FOR place IN
-        SELECT c.oid::regclass AS relation, a.attname AS name
-          FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
-         WHERE c.relnamespace = 'vidtoken'::regnamespace AND c.relkind = 'r' AND NOT a.attnotnull
-         ORDER BY c.relname, a.attname
-    LOOP
-        BEGIN
-            PERFORM clinic.fill_ledger();
-            EXECUTE format('UPDATE %s SET %I = NULL', place.relation, place.name);
-            EXECUTE 'SELECT ' || call;
-            RAISE SQLSTATE 'ZZ999';
-        EXCEPTION
-            WHEN SQLSTATE 'ZZ999' THEN
-                NULL;
-            WHEN OTHERS THEN
-                refused := refused || format('%s %s; ', place.name, SQLSTATE);
-        END;
-    END LOOP;
-    RETURN refused;
-END;
+CREATE FUNCTION pg_temp.refused_without(call text) RETURNS text LANGUAGE sql AS $$
+    SELECT coalesce(string_agg(format('%s %s; ', name, code), '' ORDER BY relname, name), '')
+      FROM (SELECT c.relname, a.attname AS name,
+                   (pg_temp.refusal(format(
+                       'SELECT clinic.fill_ledger(); UPDATE vidtoken.%I SET %I = NULL; SELECT %s; '
+                       'DO $do$BEGIN RAISE SQLSTATE ''ZZ999''; END$do$', c.relname, a.attname, call))).code
+              FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+             WHERE c.relnamespace = 'vidtoken'::regnamespace AND c.relkind = 'r' AND NOT a.attnotnull) AS places
+     WHERE code <> 'ZZ999'
 $$;
 SELECT is(pg_temp.refused_without(call), refused, call || ', whichever value is taken out')
   FROM (VALUES (1, 'vidtoken.vidtoken_issue(47, 2)', ''),
